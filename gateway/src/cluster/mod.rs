@@ -6,6 +6,7 @@
 
 mod adapter;
 mod answers;
+mod elsewhere;
 mod members;
 mod question;
 mod revocations;
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 pub(crate) use self::adapter::AnyAdapter;
 pub(crate) use self::answers::{Answerer, NodeStats, RoomList};
+pub(crate) use self::elsewhere::Emission;
 use self::members::Members;
 pub(crate) use self::question::Question;
 use self::question::{ASK, Answer, HERE, Presence};

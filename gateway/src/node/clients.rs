@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use socketio_server::{EmitError, Server, Socket};
+use thiserror::Error;
 
 use super::listing;
 use crate::auth::user;
@@ -26,12 +27,14 @@ pub(crate) enum ClientCall {
 }
 
 /// Error of an operation that was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClientError {
     /// The event cannot be encoded.
+    #[error("{0}")]
     Invalid(String),
     /// The client can receive nothing more.
+    #[error("{0}")]
     NotSent(String),
 }
 

@@ -3,14 +3,13 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use socketio_server::{EmitError, Object, Server, Socket};
+use socketio_server::{Object, Server, Socket};
 use thiserror::Error;
 
-use crate::auth::user::{self, USER_ROOM};
+use crate::auth::user;
 use crate::builtin::room_name::{self, RoomError};
-use crate::cluster::{Cluster, Question};
-use crate::config::STATS_NAMESPACE;
-use crate::node::clients::{ClientCall, ClientResult};
+use crate::cluster::{Cluster, Emission, Question};
+use crate::node::clients::{ClientCall, ClientError, ClientResult};
 use crate::node::listing;
 
 /// Response to a webhook. All fields are optional.
@@ -122,7 +121,12 @@ impl Emit {
     }
 
     /// Emits the event. `from` is the client of the webhook.
-    pub(super) async fn send(&self, io: &Server, cluster: &Cluster, from: &Socket) -> Result<(), EmitError> {
+    pub(super) async fn send(
+        &self,
+        io: &Server,
+        cluster: &Cluster,
+        from: &Socket,
+    ) -> Result<(), ClientError> {
         let data: &RawValue = self.data.as_deref().unwrap_or(RawValue::NULL);
         let name = self.namespace.as_deref().unwrap_or(from.namespace());
         if let Some(id) = &self.client_id {
@@ -138,24 +142,25 @@ impl Emit {
             }
             return Ok(());
         }
-        // Unknown namespaces and the operators' namespace are ignored.
-        let Some(namespace) =
-            Some(name).filter(|name| *name != STATS_NAMESPACE).and_then(|name| io.namespace(name))
-        else {
-            return Ok(());
-        };
-        let receivers = match (&self.room, &self.user) {
-            (Some(room), _) => Some(namespace.to(room.as_str())),
-            (_, Some(user)) => Some(namespace.to(format!("{USER_ROOM}{user}"))),
+        let room = match (&self.room, &self.user) {
+            (Some(room), _) => Some(room.clone()),
+            (_, Some(user)) => Some(listing::user_room(user)),
             _ if self.broadcast => None,
-            _ => return from.emit(&self.event, data),
+            _ => return Ok(from.emit(&self.event, data)?),
         };
-        match (receivers, self.others) {
-            (Some(receivers), false) => receivers.emit(&self.event, data).await,
-            (Some(receivers), true) => receivers.except(from.id()).emit(&self.event, data).await,
-            (None, false) => namespace.emit(&self.event, data).await,
-            (None, true) => namespace.except(from.id()).emit(&self.event, data).await,
+        // Unknown namespaces and the operators' namespace are ignored.
+        let Some(namespace) = listing::namespace(io, name) else {
+            // The client of the webhook is not in the namespace, and needs not be left out.
+            let (room, event, data) = (room.as_deref(), self.event.as_str(), data.get());
+            return cluster.emit_elsewhere(io, Emission { namespace: name, room, event, data }).await;
+        };
+        match (room, self.others) {
+            (Some(room), false) => namespace.to(room).emit(&self.event, data).await?,
+            (Some(room), true) => namespace.to(room).except(from.id()).emit(&self.event, data).await?,
+            (None, false) => namespace.emit(&self.event, data).await?,
+            (None, true) => namespace.except(from.id()).emit(&self.event, data).await?,
         }
+        Ok(())
     }
 }
 

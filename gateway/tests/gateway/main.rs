@@ -14,6 +14,7 @@ mod cluster_limits;
 mod cluster_media;
 mod cluster_recovery;
 mod cluster_state;
+mod cluster_webhooks;
 mod cross_site;
 mod deploy;
 mod descriptors;

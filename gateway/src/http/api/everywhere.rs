@@ -5,8 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::failure::{Done, Failure};
-use crate::cluster::{Partial, Question};
-use crate::config::STATS_NAMESPACE;
+use crate::cluster::{Emission, Partial, Question};
 use crate::gateway::Gateway;
 use crate::node::clients::{self, ClientCall, ClientError, ClientResult};
 use crate::node::listing;
@@ -27,15 +26,13 @@ async fn locate(gateway: &Gateway, name: &str) -> Result<Location, Failure> {
     if listing::namespace(gateway.io(), name).is_some() {
         return Ok(Location::Here);
     }
-    if gateway.cluster().is_enabled() && name != STATS_NAMESPACE {
-        let question = Question::HasNamespace(name.to_owned());
-        let asked = gateway.cluster().ask::<bool>(gateway.io(), &question).await;
-        if let Some(found) = asked.answers.into_iter().find(|answered| answered.answer) {
-            return Ok(Location::At(found.instance));
+    match gateway.cluster().node_with(gateway.io(), name).await {
+        Ok(instance) => Ok(Location::At(instance)),
+        Err(partial) => {
+            refuse_incomplete(partial)?;
+            Err(Failure::unknown_namespace())
         }
-        refuse_incomplete(asked.partial)?;
     }
-    Err(Failure::unknown_namespace())
 }
 
 /// A result that depends on nodes that did not answer is unknown.
@@ -127,13 +124,9 @@ pub(super) async fn emit(
             match location {
                 Location::Here => clients::emit(io, &name, room.as_deref(), &event, data.get()).await,
                 Location::At(instance) => {
-                    let (namespace, room) = (name.clone(), room.clone());
-                    let emit = Question::Emit { namespace, room, event, data: data.get().to_owned() };
-                    let question = Question::At { instance, question: Box::new(emit) };
-                    let asked = gateway.cluster().ask::<Option<Result<(), ClientError>>>(io, &question).await;
-                    let done = asked.answers.into_iter().find_map(|answered| answered.answer);
-                    let lost = "the node that has the namespace did not answer";
-                    done.unwrap_or_else(|| Err(ClientError::NotSent(lost.to_owned())))
+                    let (room, data) = (room.as_deref(), data.get());
+                    let emission = Emission { namespace: &name, room, event: &event, data };
+                    gateway.cluster().emit_at(io, instance, emission).await
                 }
             }
         },

@@ -19,7 +19,7 @@ struct Setup {
 async fn setup(kind: &str) -> Setup {
     let redis = RedisServer::start().await;
     let backend = Backend::start().await;
-    let hooks = backend.settings(json!({"calls": ["event", "disconnect"]}));
+    let hooks = backend.settings(&json!({"calls": ["event", "disconnect"]}));
     let more = json!({
         "cluster": {"kind": kind}, "server": {"namespaces": ["/", "/tenant/{tenant}"]}, "webhooks": hooks,
     });

@@ -63,11 +63,11 @@ impl Backend {
     }
 
     pub(crate) async fn gateway(&self, hooks: Value) -> Running {
-        start(json!({"webhooks": self.settings(hooks)})).await
+        start(json!({"webhooks": self.settings(&hooks)})).await
     }
 
     /// Settings of webhooks to this backend, with further ones.
-    pub(crate) fn settings(&self, hooks: Value) -> Value {
+    pub(crate) fn settings(&self, hooks: &Value) -> Value {
         let mut settings = json!({
             "url": format!("http://{}/hooks", self.addr), "secrets": [SECRET],
             "retries": 0, "backoff_ms": 1, "open_ms": 1,

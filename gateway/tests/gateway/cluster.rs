@@ -2,17 +2,41 @@
 
 use serde_json::{Value, json};
 use tests::raw::{Request, WebSocket, soon, until};
-use tests::redis::RedisServer;
+use tests::redis::{RedisCluster, RedisServer, Sentinels};
 
 use crate::metrics::read;
 use crate::support::{Client, Running, parsed, start};
 
 const KEY: &str = "a key of all operators";
 
-/// Settings of a node of the cluster on this URL of Redis, with further ones.
-pub(crate) fn settings(url: &str, node: &str, more: &Value) -> Value {
+/// What a cluster of gateways is on.
+pub(crate) trait Medium {
+    /// The `cluster.redis` of its nodes.
+    fn url(&self) -> String;
+}
+
+impl Medium for RedisServer {
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+}
+
+impl Medium for Sentinels {
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+}
+
+impl Medium for RedisCluster {
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+}
+
+/// Settings of a node of the cluster, with further ones.
+pub(crate) fn settings(redis: &impl Medium, node: &str, more: &Value) -> Value {
     let mut settings = json!({
-        "cluster": {"redis": url, "node": node, "request_timeout_ms": 1_000},
+        "cluster": {"redis": redis.url(), "node": node, "request_timeout_ms": 1_000},
         "api": {"keys": [KEY]},
     });
     for (section, values) in more.as_object().unwrap() {
@@ -23,10 +47,14 @@ pub(crate) fn settings(url: &str, node: &str, more: &Value) -> Value {
 }
 
 /// Starts nodes with these names and settings, and waits until each knows all.
-pub(crate) async fn nodes<const N: usize>(url: &str, names: [&str; N], more: Value) -> [Running; N] {
+pub(crate) async fn nodes<const N: usize>(
+    redis: &impl Medium,
+    names: [&str; N],
+    more: Value,
+) -> [Running; N] {
     let mut nodes = Vec::new();
     for name in names {
-        nodes.push(start(settings(url, name, &more)).await);
+        nodes.push(start(settings(redis, name, &more)).await);
     }
     for node in &nodes {
         soon(node.gateway.cluster_ready()).await;
@@ -61,9 +89,9 @@ pub(crate) async fn data(node: &Running, target: &str) -> Value {
 }
 
 /// Every call at one gateway reaches the clients of both, and every list is of both.
-pub(crate) async fn gateways_act_as_one(url: &str, kind: &str) {
+pub(crate) async fn gateways_act_as_one(redis: &impl Medium, kind: &str) {
     let more = json!({"cluster": {"kind": kind}, "server": {"namespaces": ["/", "/native"]}});
-    let [a, b] = nodes(url, ["a", "b"], more).await;
+    let [a, b] = nodes(redis, ["a", "b"], more).await;
     let [mut here, mut there] = [a.native("/").await, b.socketio().await];
     let mut elsewhere = b.native("/?namespace=/native").await;
     let mut sender = a.native("/?namespace=/native").await;
@@ -156,17 +184,17 @@ pub(crate) async fn closes(client: &mut Client) {
 
 #[tokio::test]
 async fn gateways_on_streams_act_as_one() {
-    gateways_act_as_one(&RedisServer::start().await.url(), "streams").await;
+    gateways_act_as_one(&RedisServer::start().await, "streams").await;
 }
 
 #[tokio::test]
 async fn gateways_on_sharded_channels_act_as_one() {
-    gateways_act_as_one(&RedisServer::start().await.url(), "sharded").await;
+    gateways_act_as_one(&RedisServer::start().await, "sharded").await;
 }
 
 #[tokio::test]
 async fn gateways_on_classic_channels_act_as_one() {
-    gateways_act_as_one(&RedisServer::start().await.url(), "classic").await;
+    gateways_act_as_one(&RedisServer::start().await, "classic").await;
 }
 
 /// A user is all connections at all gateways, in all namespaces, those of patterns included.
@@ -174,7 +202,7 @@ async fn gateways_on_classic_channels_act_as_one() {
 async fn a_user_is_its_connections_at_all_gateways() {
     let redis = RedisServer::start().await;
     let namespaces = json!({"server": {"namespaces": ["/", "/tenant/{tenant}"]}});
-    let [a, b] = nodes(&redis.url(), ["a", "b"], namespaces).await;
+    let [a, b] = nodes(&redis, ["a", "b"], namespaces).await;
     let [mut here, mut there] = [a.native("/").await, b.native("/").await];
     let mut tenant = b.native("/?namespace=/tenant/x").await;
     let io = [a.gateway.io(), b.gateway.io()];
@@ -214,7 +242,7 @@ async fn a_user_is_its_connections_at_all_gateways() {
 #[tokio::test]
 async fn clients_cannot_join_rooms_of_clients_at_other_gateways() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
     let [mut here, there] = [a.native("/").await, b.native("/").await];
     let refused = here.ask("join", json!(there.id)).await;
     assert_eq!(refused["error"], "the room name is the id of a socket");
@@ -225,7 +253,7 @@ async fn clients_cannot_join_rooms_of_clients_at_other_gateways() {
 #[tokio::test]
 async fn the_statistics_are_of_all_gateways() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
     let [mut here, mut there] = [a.native("/").await, b.socketio().await];
     for client in [&mut here, &mut there] {
         client.ask("join", json!("r")).await;
@@ -265,7 +293,7 @@ async fn the_statistics_are_of_all_gateways() {
 #[tokio::test]
 async fn the_metrics_are_of_a_node_and_of_the_whole_cluster() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
     let [mut here, mut there] = [a.native("/").await, b.socketio().await];
     let _silent = b.native("/").await;
     for client in [&mut here, &mut there] {

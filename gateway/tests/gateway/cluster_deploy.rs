@@ -49,7 +49,7 @@ async fn clients_of_npm_meet_behind_nginx_in_front_of_two_gateways() {
         "server": {"trusted_proxies": ["127.0.0.1/32"], "drain_ms": 2_000},
         "transport": {"recovery_ms": 120_000},
     });
-    let [a, b] = nodes(&redis.url(), ["gateway-1", "gateway-2"], more).await;
+    let [a, b] = nodes(&redis, ["gateway-1", "gateway-2"], more).await;
     let site =
         SITE.replace("gateway-1:8000", &a.addr.to_string()).replace("gateway-2:8000", &b.addr.to_string());
     let arguments = ["-p", "FOLDER", "-c", "main.conf", "-e", "stderr"];

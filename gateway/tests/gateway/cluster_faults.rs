@@ -20,7 +20,7 @@ use crate::support::{Running, parsed};
 #[tokio::test]
 async fn a_killed_gateway_is_missing_and_then_gone() {
     let redis = RedisServer::start().await;
-    let [a] = nodes(&redis.url(), ["a"], json!({})).await;
+    let [a] = nodes(&redis, ["a"], json!({})).await;
     let url = format!("cluster.redis={}", redis.url());
     let mut b = serve(&["--set", &url, "--set", "cluster.node=b"]).await;
     let _there = WebSocket::open(b.addr, "/").await.unwrap();
@@ -52,7 +52,7 @@ async fn a_killed_gateway_is_missing_and_then_gone() {
 #[tokio::test]
 async fn junk_of_other_servers_does_no_harm() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
     let mut client = b.native("/").await;
     let adapter = StreamsAdapter::new(&Redis::open(&redis.url()).unwrap());
     let connections = adapter.connections().clone();
@@ -107,7 +107,7 @@ async fn junk_of_other_servers_does_no_harm() {
 #[tokio::test]
 async fn without_redis_gateways_serve_their_own_clients() {
     let mut redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
     let [mut here, mut there] = [a.native("/").await, b.native("/").await];
     let health = async |node: &Running| {
         let (status, health) = parsed(&Request::new("GET", "/health/ready").send(node.addr).await);
@@ -164,7 +164,7 @@ async fn without_redis_gateways_serve_their_own_clients() {
 #[tokio::test]
 async fn a_drained_gateway_leaves_the_others_alone() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({"server": {"drain_ms": 2_000}})).await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({"server": {"drain_ms": 2_000}})).await;
     let [mut here, mut there] = [a.native("/").await, b.native("/").await];
     soon(b.gateway.drain()).await;
     closes(&mut there).await;

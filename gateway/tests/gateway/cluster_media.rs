@@ -6,7 +6,7 @@ use tests::redis::{RedisCluster, Sentinels};
 use tests::tls::Authority;
 
 use crate::cli::{Served, serve_in};
-use crate::cluster::{call, closes, data, done, gateways_act_as_one, known, nodes, settings};
+use crate::cluster::{Medium, call, closes, data, done, gateways_act_as_one, known, nodes, settings};
 use crate::cluster_recovery::{Client, emit, token};
 use crate::cluster_state::{status, with_key};
 use crate::support::{Running, parsed, start};
@@ -37,8 +37,8 @@ struct Before {
 }
 
 impl Before {
-    async fn new(url: &str) -> Self {
-        let [a, b] = nodes(url, ["a", "b"], sessions()).await;
+    async fn new(redis: &impl Medium) -> Self {
+        let [a, b] = nodes(redis, ["a", "b"], sessions()).await;
         let [ada, bob, eve] = [token(&a, "ada").await, token(&b, "bob").await, token(&a, "eve").await];
         let mut hearing = b.native("/").await;
 
@@ -71,13 +71,13 @@ impl Before {
     }
 
     /// Everything is as before the change, at each node and at one that starts now.
-    async fn stays(mut self, url: &str) {
+    async fn stays(mut self, redis: &impl Medium) {
         let [a, b] = &self.nodes;
         for node in [a, b] {
             until(async || link(node).await == "connected").await;
             until(async || known(node).await == ["a", "b"]).await;
         }
-        let late = start(settings(url, "late", &sessions())).await;
+        let late = start(settings(redis, "late", &sessions())).await;
         for node in [a, b, &late] {
             assert_eq!(status(node, &self.ada).await, 401, "revoked");
             assert_eq!(status(node, &self.bob).await, 101);
@@ -122,37 +122,37 @@ fn without_users(mut rooms: Value) -> Value {
 #[tokio::test]
 async fn gateways_follow_a_failover() {
     let group = Sentinels::start().await;
-    let before = Before::new(&group.url()).await;
+    let before = Before::new(&group).await;
     group.replicated().await;
     group.fail_over().await;
     until(async || group.servers[1].command("ROLE").await.contains("master")).await;
-    before.stays(&group.url()).await;
+    before.stays(&group).await;
 }
 
 /// The master is lost, and a sentinel with it.
 #[tokio::test]
 async fn gateways_follow_a_failover_after_the_loss_of_the_master() {
     let mut group = Sentinels::start().await;
-    let before = Before::new(&group.url()).await;
+    let before = Before::new(&group).await;
     group.replicated().await;
     group.servers[0].kill().await;
     group.sentinels[0].kill().await;
     for node in &before.nodes {
         until(async || link(node).await != "connected").await;
     }
-    before.stays(&group.url()).await;
+    before.stays(&group).await;
 }
 
 /// The slots of the stream and of the state move to another server.
 #[tokio::test]
 async fn gateways_follow_slots_of_a_redis_cluster() {
     let cluster = RedisCluster::start().await;
-    let before = Before::new(&cluster.url()).await;
+    let before = Before::new(&cluster).await;
     for key in ["socket.io", "socket.io:gateway:revoked", "socket.io:gateway:call:key"] {
         let to = (cluster.owner(key).await + 1) % 3;
         cluster.move_slot(key, to).await;
     }
-    before.stays(&cluster.url()).await;
+    before.stays(&cluster).await;
 }
 
 /// A replica takes over from the server of the stream.
@@ -161,20 +161,20 @@ async fn gateways_follow_a_replica_of_a_redis_cluster() {
     let mut cluster = RedisCluster::start().await;
     let lost = cluster.owner("socket.io").await;
     cluster.add_replica(lost).await;
-    let before = Before::new(&cluster.url()).await;
+    let before = Before::new(&cluster).await;
     cluster.replicated(lost).await;
     cluster.servers[lost].kill().await;
     for node in &before.nodes {
         until(async || link(node).await != "connected").await;
     }
-    before.stays(&cluster.url()).await;
+    before.stays(&cluster).await;
 }
 
 #[tokio::test]
 async fn gateways_on_a_service_of_sentinel_act_as_one() {
     let group = Sentinels::start().await;
     for kind in ["streams", "sharded", "classic"] {
-        gateways_act_as_one(&group.url(), kind).await;
+        gateways_act_as_one(&group, kind).await;
     }
 }
 
@@ -182,7 +182,7 @@ async fn gateways_on_a_service_of_sentinel_act_as_one() {
 async fn gateways_on_a_redis_cluster_act_as_one() {
     let cluster = RedisCluster::start().await;
     for kind in ["streams", "sharded", "classic"] {
-        gateways_act_as_one(&cluster.url(), kind).await;
+        gateways_act_as_one(&cluster, kind).await;
     }
 }
 

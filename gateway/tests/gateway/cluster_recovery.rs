@@ -105,7 +105,7 @@ pub(crate) async fn token(node: &Running, user: &str) -> String {
 #[tokio::test]
 async fn a_client_is_recovered_at_another_gateway() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], recovering()).await;
+    let [a, b] = nodes(&redis, ["a", "b"], recovering()).await;
     let ada = token(&a, "ada").await;
     let mut client = Client::connect(&a, &ada).await;
     let room = json!({"client_id": client.sid, "room": "r"});

@@ -30,7 +30,7 @@ async fn session(node: &Running, user: &str) -> String {
 #[tokio::test]
 async fn a_revoked_token_is_refused_at_all_gateways() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], sessions()).await;
+    let [a, b] = nodes(&redis, ["a", "b"], sessions()).await;
     let [ada, bob] = [session(&a, "ada").await, session(&b, "bob").await];
     let mut clients = Vec::new();
     for node in [&a, &b] {
@@ -48,7 +48,7 @@ async fn a_revoked_token_is_refused_at_all_gateways() {
     }
     assert!(other.ask("ping", json!(null)).await["timestamp"].is_string());
     // A gateway that starts later knows it too.
-    let late = start(settings(&redis.url(), "late", &sessions())).await;
+    let late = start(settings(&redis, "late", &sessions())).await;
     assert_eq!((status(&late, &ada).await, status(&late, &bob).await), (401, 101));
 }
 
@@ -56,7 +56,7 @@ async fn a_revoked_token_is_refused_at_all_gateways() {
 #[tokio::test]
 async fn a_gateway_that_could_not_be_reached_learns_of_revocations() {
     let redis = RedisServer::start().await;
-    let [a] = nodes(&redis.url(), ["a"], sessions()).await;
+    let [a] = nodes(&redis, ["a"], sessions()).await;
     let url = format!("cluster.redis={}", redis.url());
     let secret = format!("auth.session_secret={SECRET}");
     let b = serve(&["--set", &url, "--set", "cluster.node=b", "--set", &secret]).await;
@@ -86,7 +86,7 @@ async fn a_gateway_that_could_not_be_reached_learns_of_revocations() {
 async fn tokens_are_not_accepted_before_the_revocations_are_known() {
     let mut redis = RedisServer::start().await;
     redis.kill().await;
-    let a = start(settings(&redis.url(), "a", &sessions())).await;
+    let a = start(settings(&redis, "a", &sessions())).await;
     let token = session(&a, "ada").await;
     assert_eq!(status(&a, &token).await, 503);
     let mut anonymous = a.native("/").await;
@@ -113,7 +113,7 @@ pub(crate) async fn with_key(node: &Running, key: &str, body: &Value) -> Respons
 #[tokio::test]
 async fn a_call_with_the_same_key_at_two_gateways_runs_once() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
     let mut client = b.native("/").await;
     for number in 0..20 {
         let (key, body) = (format!("key {number}"), json!({"event": "e", "data": number}));
@@ -151,7 +151,7 @@ async fn a_call_with_the_same_key_at_two_gateways_runs_once() {
 #[tokio::test]
 async fn without_redis_calls_with_keys_are_refused() {
     let mut redis = RedisServer::start().await;
-    let [a] = nodes(&redis.url(), ["a"], json!({})).await;
+    let [a] = nodes(&redis, ["a"], json!({})).await;
     let mut client = a.native("/").await;
     redis.kill().await;
     let body = json!({"event": "e"});
@@ -170,7 +170,7 @@ async fn without_redis_calls_with_keys_are_refused() {
 #[tokio::test]
 async fn invalid_values_in_redis_do_no_harm() {
     let redis = RedisServer::start().await;
-    let [a] = nodes(&redis.url(), ["a"], sessions()).await;
+    let [a] = nodes(&redis, ["a"], sessions()).await;
     let body = json!({"event": "e"});
     redis.command("SET socket.io:gateway:call:text x").await;
     assert_eq!(with_key(&a, "text", &body).await.status, 503);
@@ -189,7 +189,7 @@ async fn invalid_values_in_redis_do_no_harm() {
     ] {
         redis.command(&command).await;
     }
-    let late = start(settings(&redis.url(), "late", &sessions())).await;
+    let late = start(settings(&redis, "late", &sessions())).await;
     let [ada, eve] = [session(&late, "ada").await, session(&late, "eve").await];
     assert_eq!((status(&late, &ada).await, status(&late, &eve).await), (101, 401));
 }
@@ -198,7 +198,7 @@ async fn invalid_values_in_redis_do_no_harm() {
 #[tokio::test]
 async fn too_large_state_of_a_client_is_not_restored() {
     let redis = RedisServer::start().await;
-    let [a] = nodes(&redis.url(), ["a"], sessions()).await;
+    let [a] = nodes(&redis, ["a"], sessions()).await;
     for (added, rooms) in [(0, json!(["r"])), (256 << 10, json!([]))] {
         let target = format!("/?token={}", session(&a, "ada").await);
         let mut client = a.native(&target).await;
@@ -234,7 +234,7 @@ fn append(key: &str, command: &str, len: usize) -> String {
 #[tokio::test]
 async fn a_returning_client_finds_its_state_at_another_gateway() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis.url(), ["a", "b"], sessions()).await;
+    let [a, b] = nodes(&redis, ["a", "b"], sessions()).await;
     let token = session(&a, "ada").await;
     let target = format!("/?token={token}");
     let mut client = a.native(&target).await;

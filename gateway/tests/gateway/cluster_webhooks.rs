@@ -23,7 +23,7 @@ async fn setup(kind: &str) -> Setup {
     let more = json!({
         "cluster": {"kind": kind}, "server": {"namespaces": ["/", "/tenant/{tenant}"]}, "webhooks": hooks,
     });
-    Setup { nodes: nodes(&redis.url(), ["a", "b"], more).await, backend, _redis: redis }
+    Setup { nodes: nodes(&redis, ["a", "b"], more).await, backend, _redis: redis }
 }
 
 /// The next event of a client, which nothing precedes.

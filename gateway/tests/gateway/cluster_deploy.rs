@@ -18,8 +18,8 @@ use crate::support::Running;
 
 const COMPOSE: &str = include_str!("../../deploy/cluster/compose.yaml");
 const SITE: &str = include_str!("../../deploy/cluster/nginx.conf");
-/// Number of clients, each with an address of its own.
-const CLIENTS: usize = 8;
+/// Number of clients, each with an address of its own: so many that hashes of their addresses hardly choose one gateway.
+const CLIENTS: usize = 20;
 
 /// Clients of npm that have talked to each other and stay until the process ends.
 async fn talk(proxy: &Proxy, transports: &str) -> Child {

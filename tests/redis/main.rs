@@ -8,6 +8,7 @@ mod cluster;
 mod faults;
 mod killed;
 mod mutated;
+mod members;
 mod operations;
 mod ordered;
 mod recovery;

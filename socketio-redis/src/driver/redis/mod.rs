@@ -7,11 +7,12 @@ mod listening;
 mod packed;
 mod wire;
 
+use std::future::Future;
 #[cfg(feature = "adapter")]
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Client;
+use redis::{Client, PushInfo};
 
 pub(crate) use self::address::Address;
 pub(crate) use self::connection::{Connected, Profile};
@@ -23,16 +24,38 @@ pub(crate) use self::wire::{reply_to, to_redis};
 use super::listening::{Entries, Sink, Subscriptions};
 use super::{BoxFuture, Commands, Driver, DriverError};
 
+/// Connections to one server at a time, which is all that a driver needs.
+pub(crate) trait Connect: Send + Sync + 'static {
+    /// Opens a connection. Replies may take `wait` longer than usual.
+    fn connect(
+        &self,
+        purpose: &str,
+        wait: Duration,
+        pushed: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> impl Future<Output = Result<Connected, DriverError>> + Send;
+}
+
 /// Connections to one Redis server.
 pub(crate) struct Single {
     pub(crate) client: Client,
     pub(crate) profile: Profile,
 }
 
-impl Driver for Single {
+impl Connect for Single {
+    async fn connect(
+        &self,
+        purpose: &str,
+        wait: Duration,
+        pushed: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<Connected, DriverError> {
+        self.profile.connect(&self.client, purpose, wait, pushed).await
+    }
+}
+
+impl<C: Connect> Driver for C {
     fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, DriverError>> {
         Box::pin(async move {
-            let connected = self.profile.connect(&self.client, "publish", Duration::ZERO, |_| {}).await?;
+            let connected = self.connect("publish", Duration::ZERO, |_| {}).await?;
             Ok(Box::new(connected) as _)
         })
     }
@@ -44,7 +67,7 @@ impl Driver for Single {
     ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, DriverError>> {
         Box::pin(async move {
             let pushed = move |info| arrived(&*sink, info);
-            let connected = self.profile.connect(&self.client, "subscribe", Duration::ZERO, pushed).await?;
+            let connected = self.connect("subscribe", Duration::ZERO, pushed).await?;
             Ok(Box::new(connected) as _)
         })
     }
@@ -56,7 +79,7 @@ impl Driver for Single {
         block: Duration,
     ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
         Box::pin(async move {
-            let connected = self.profile.connect(&self.client, "stream", block, |_| {}).await?;
+            let connected = self.connect("stream", block, |_| {}).await?;
             Ok(Box::new(Reading { connected, block, refused: Box::new(|_| {}) }) as _)
         })
     }

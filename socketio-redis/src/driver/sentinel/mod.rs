@@ -3,19 +3,13 @@
 mod report;
 mod watcher;
 
-#[cfg(feature = "adapter")]
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, Cmd, ConnectionInfo, PushInfo, Value};
 
 pub(crate) use self::watcher::{MAX_SENTINELS, Watcher};
-#[cfg(feature = "adapter")]
-use super::listening::{Entries, Sink, Subscriptions};
-use super::redis::{Connected, Profile};
-#[cfg(feature = "adapter")]
-use super::redis::{Reading, arrived};
-use super::{BoxFuture, Commands, Driver, DriverError};
+use super::DriverError;
+use super::redis::{Connect, Connected, Profile};
 
 /// Connections to the master. They end when the sentinels name another one.
 pub(crate) struct Sentinel {
@@ -25,7 +19,7 @@ pub(crate) struct Sentinel {
     pub(crate) profile: Profile,
 }
 
-impl Sentinel {
+impl Connect for Sentinel {
     async fn connect(
         &self,
         purpose: &str,
@@ -68,38 +62,5 @@ async fn is_master(connected: &mut Connected) -> Result<bool, DriverError> {
         }
         Value::ServerError(error) => Err(DriverError::new(error)),
         _ => Err(DriverError::Answer("ROLE")),
-    }
-}
-
-impl Driver for Sentinel {
-    fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, DriverError>> {
-        Box::pin(async move {
-            let connected = self.connect("publish", Duration::ZERO, |_| {}).await?;
-            Ok(Box::new(connected) as _)
-        })
-    }
-
-    #[cfg(feature = "adapter")]
-    fn subscriptions(
-        &self,
-        sink: Arc<dyn Sink>,
-    ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, DriverError>> {
-        Box::pin(async move {
-            let pushed = move |info| arrived(&*sink, info);
-            let connected = self.connect("subscribe", Duration::ZERO, pushed).await?;
-            Ok(Box::new(connected) as _)
-        })
-    }
-
-    #[cfg(feature = "adapter")]
-    fn entries<'a>(
-        &'a self,
-        _: &'a str,
-        block: Duration,
-    ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
-        Box::pin(async move {
-            let connected = self.connect("stream", block, |_| {}).await?;
-            Ok(Box::new(Reading { connected, block, refused: Box::new(|_| {}) }) as _)
-        })
     }
 }

@@ -2,6 +2,7 @@
 
 mod draft;
 mod read;
+mod sockets;
 mod write;
 
 use std::sync::Arc;

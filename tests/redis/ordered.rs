@@ -124,3 +124,26 @@ async fn events_of_an_unread_stream_are_delivered_at_once() {
     assert_eq!(client.text().await, r#"42/notifications,["hi"]"#);
     assert_eq!(notifications.cluster_stats().missed_echoes, 0);
 }
+
+/// A stream that is trimmed before it is read is a gap.
+#[tokio::test]
+async fn entries_that_are_trimmed_before_they_are_read_are_a_gap() {
+    let redis = RedisServer::start().await;
+    let rust = recovering(&redis).await;
+    let mut client = Client::connect(rust.addr).await;
+    rust.io.emit("before", &NONE).await.unwrap();
+    assert_eq!(event(&client.text().await).0, json!(["before"]));
+    let append = |count, kept| {
+        let append =
+            format!("for i = 1, {count} do redis.call('XADD', 'socket.io', '*', 'nsp', '/none') end");
+        format!("EVAL \"{append} redis.call('XTRIM', 'socket.io', 'MAXLEN', {kept})\" 0")
+    };
+    redis.command(&append(300, 301)).await;
+    rust.io.emit("behind", &NONE).await.unwrap();
+    assert_eq!(event(&client.text().await).0, json!(["behind"]));
+    assert_eq!(rust.connections.stats().gaps, 0, "all entries were there");
+    redis.command(&append(1000, 300)).await;
+    rust.io.emit("after", &NONE).await.unwrap();
+    assert_eq!(event(&client.text().await).0, json!(["after"]));
+    assert!(rust.connections.stats().gaps > 0);
+}

@@ -182,8 +182,7 @@ fn resume(last: Option<&str>, first: Option<&str>, newest: Option<String>) -> Re
     let Some(last) = last else {
         return Resumed { from: newest.unwrap_or_else(|| "0-0".to_owned()), has_missed: false };
     };
-    let number = |id: &str| id.parse::<EntryId>().ok();
-    let trimmed = first.and_then(number) > number(last) && last != "0-0";
+    let trimmed = is_trimmed(last, first);
     // The stream was made anew, or its end was lost in a failover. What is there was read before, and is not read again.
     let is_behind = newest.as_deref().and_then(number) < number(last);
     let from = match newest {
@@ -192,6 +191,15 @@ fn resume(last: Option<&str>, first: Option<&str>, newest: Option<String>) -> Re
         _ => last.to_owned(),
     };
     Resumed { from, has_missed: trimmed || is_behind }
+}
+
+/// Whether entries behind this one may be gone from a stream with this first one.
+fn is_trimmed(last: &str, first: Option<&str>) -> bool {
+    first.and_then(number) > number(last) && last != "0-0"
+}
+
+fn number(id: &str) -> Option<EntryId> {
+    id.parse().ok()
 }
 
 /// Reads until the connection is lost. Returns why.
@@ -208,18 +216,29 @@ async fn follow(
         while !shared.router.has_space() {
             tokio::time::sleep(PAUSE).await;
         }
-        let after = last.as_deref().unwrap_or("0-0");
-        let reading = connection.read(stream, after, options.read_count);
-        match tokio::time::timeout(options.block_time + shared.timeout(), reading).await {
-            Ok(Ok(entries)) => {
-                for entry in entries {
-                    // Whatever is in it: an entry that cannot be read is not read again.
-                    *last = Some(entry.id.clone());
-                    streams.arrived(shared, stream, entry);
-                }
-            }
+        let after = last.clone().unwrap_or_else(|| "0-0".to_owned());
+        let reading = connection.read(stream, &after, options.read_count);
+        let entries = match tokio::time::timeout(options.block_time + shared.timeout(), reading).await {
+            Ok(Ok(entries)) => entries,
             Ok(Err(error)) => return error.to_string(),
             Err(_) => return "no answer in time".to_owned(),
+        };
+        let is_behind = entries.len() >= options.read_count;
+        for entry in entries {
+            // Whatever is in it: an entry that cannot be read is not read again.
+            *last = Some(entry.id.clone());
+            streams.arrived(shared, stream, entry);
+        }
+        // Others may append so fast that the stream is trimmed before it is read.
+        if is_behind {
+            match tokio::time::timeout(shared.timeout(), connection.bounds(stream)).await {
+                Ok(Ok((first, _))) if is_trimmed(&after, first.as_deref()) => {
+                    shared.gap(Gap { lasted: Duration::ZERO, lost: None });
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return error.to_string(),
+                Err(_) => return "no answer in time".to_owned(),
+            }
         }
     }
 }

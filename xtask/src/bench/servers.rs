@@ -44,16 +44,17 @@ pub(super) fn load_generator() -> Result<String, String> {
 }
 
 pub(super) fn ours() -> Result<Launch, String> {
-    built(&["--profile", "dist", "-p", "tests"], "dist")
+    built(&["build", "--profile", "dist", "-p", "tests", "--bin", "bench-server"], "dist")
 }
 
 pub(super) fn checked() -> Result<Launch, String> {
-    built(&["--profile", "test", "--workspace", "--all-features"], "debug")
+    // Another command would choose other features of the dependencies, and build them again.
+    built(&["test", "--workspace", "--all-features", "--no-run"], "debug")
 }
 
-/// Our server, built with these flags into this folder.
-fn built(flags: &[&str], folder: &str) -> Result<Launch, String> {
-    Run::cargo(&[&["build", "--bin", "bench-server"], flags].concat()).status()?;
+/// Our server, built with this command into this folder.
+fn built(command: &[&str], folder: &str) -> Result<Launch, String> {
+    Run::cargo(command).status()?;
     let program = tools::target().join(folder).join("bench-server").to_string_lossy().into_owned();
     let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
     // The version names the allocator, because the others use the default one of their platform.

@@ -3,15 +3,15 @@
 mod draft;
 mod read;
 mod sockets;
+mod values;
 mod write;
 
 use std::sync::Arc;
 
 pub(crate) use draft::Draft;
 pub use draft::Head;
-pub(crate) use read::{
-    Parts, check_size, for_clients, join_id, json_text, read_array, read_object, type_number,
-};
+pub(crate) use read::{Parts, check_size, for_clients, read_array, read_object, type_number};
+pub(crate) use values::{join_id, json_text};
 pub(crate) use write::{check_written, operation, options, packet, rooms, rooms_to_join};
 
 use crate::id::{EMITTER, NodeId};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use socketio_parser::codec::{Reader, Writer, from_servers, number_name};
+use socketio_parser::codec::{Reader, from_servers};
 use socketio_parser::value::Kind;
 use socketio_parser::{Event, Parser, RawValue};
 
@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::message::{Flags, Message, Note};
 use crate::target::{Room, Target};
 use crate::wire::sockets::sockets;
+use crate::wire::values::join_id;
 
 /// The longest timeout that is read from a message: one day.
 const MAX_TIMEOUT_MILLISECONDS: f64 = 86_400_000.0;
@@ -251,14 +252,6 @@ pub(crate) fn for_clients(event: Event) -> Result<Event, DecodeError> {
     }
 }
 
-/// Reads an id: a string, or a number as its name.
-pub(crate) fn join_id(reader: &mut Reader<'_>) -> Result<Option<Arc<str>>, DecodeError> {
-    match reader.kind() {
-        Kind::Number => Ok(reader.number()?.map(|number| number_name(number).into())),
-        _ => Ok(reader.text()?.map(Arc::from)),
-    }
-}
-
 /// Reads a list of rooms. A missing list is empty. A room that is neither a string nor a number is an error,
 /// because a shorter list could select more sockets.
 fn rooms(reader: &mut Reader<'_>, what: &'static str, limits: &Limits) -> Result<Vec<Room>, DecodeError> {
@@ -299,15 +292,4 @@ fn flags(reader: &mut Reader<'_>) -> Result<Flags, DecodeError> {
         Ok(())
     })?;
     Ok(flags)
-}
-
-/// The value as JSON, with binary data as Node.js writes it.
-pub(crate) fn json_text(value: &RawValue) -> Bytes {
-    if value.parser() == Parser::Json {
-        return value.as_bytes().clone();
-    }
-    let mut text = Vec::new();
-    let written = Writer::new(Parser::Json, &mut text, usize::MAX).raw(value);
-    // A value that the reader accepted can be written.
-    if written.is_ok() { text.into() } else { Bytes::from_static(b"null") }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use socketio_parser::RawValue;
 use socketio_parser::codec::Reader;
 
-use super::read::{join_id, json_text};
+use super::values::{join_id, json_text};
 use crate::details::{LazyHandshake, SocketDetails};
 use crate::error::DecodeError;
 use crate::limits::Limits;

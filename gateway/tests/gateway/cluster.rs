@@ -9,7 +9,7 @@ use crate::support::{Client, Running, parsed, start};
 
 const KEY: &str = "a key of all operators";
 
-/// What a cluster of gateways is on.
+/// The Redis servers of a cluster of gateways.
 pub(crate) trait Medium {
     /// The `cluster.redis` of its nodes.
     fn url(&self) -> String;

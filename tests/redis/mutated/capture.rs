@@ -1,4 +1,4 @@
-//! What the servers and emitters of a cluster write into Redis, as the server itself reports it.
+//! Capture of the commands with which servers and emitters write into Redis, by MONITOR.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Where the values of a message are: of msgpack and of JSON, whole ones and those inside of others.
+//! Positions of the values in a message of msgpack or JSON, those in nested messages included.
 
 use std::ops::Range;
 

@@ -19,7 +19,7 @@ pub(super) struct Witness {
     senders: usize,
 }
 
-/// What a client has received.
+/// Packets of one client.
 #[derive(Debug, Default)]
 pub(super) struct Received {
     /// The numbers of each sender, on each connection.

@@ -10,12 +10,12 @@ use crate::node::listing::Totals;
 /// Maximum wait for the other nodes. Prometheus gives up ten seconds after its request.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// What is to be told of the cluster.
+/// Numbers of the whole cluster, and of this node's link to it.
 pub(super) struct ClusterMetrics {
     others: usize,
     link: &'static str,
     stats: socketio_redis::Stats,
-    /// Nodes that have told their numbers, this one included.
+    /// Number of nodes that answered, this one included.
     nodes: usize,
     missing: usize,
     totals: Totals,

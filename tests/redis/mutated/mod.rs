@@ -119,14 +119,15 @@ async fn survive(mut cluster: Cluster, is_classic: bool) {
     }
 
     // Clients that are disconnected by a mutated message, and are just connecting, miss an end.
-    while !witnesses.iter().all(|(.., witness)| witness.is_finished()) {
+    until(async || {
         for (number, rust) in cluster.rust.iter().enumerate() {
             for namespace in ["/", QUIET] {
                 rust.io.of(namespace).emit(END, &Args((number, 0))).await.unwrap();
             }
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+        witnesses.iter().all(|(.., witness)| witness.is_finished())
+    })
+    .await;
     for (number, namespace, witness) in witnesses {
         check(&witness.await.unwrap(), &said, namespace == QUIET, &format!("{namespace} of server {number}"));
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use socketio_cluster::streams::EntryId;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use self::router::Router;
@@ -177,8 +178,13 @@ impl Shared {
     }
 
     /// The node reads one more stream, to whose connection it has yet to come.
-    pub(crate) fn expect_stream(&self) {
-        self.publisher.monitor.streams(1);
+    pub(crate) fn expect_stream(&self, stream: &str) {
+        self.publisher.reads(stream);
+    }
+
+    /// A stream was read up to this entry.
+    pub(crate) fn has_read(&self, stream: &str, id: EntryId) {
+        self.publisher.has_read(stream, id);
     }
 
     /// The connection of a stream is open, or is lost.

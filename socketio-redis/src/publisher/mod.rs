@@ -3,17 +3,22 @@
 
 pub(crate) mod health;
 mod queue;
+mod window;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::sync::Mutex;
+#[cfg(feature = "adapter")]
+use socketio_cluster::streams::EntryId;
 #[cfg(feature = "adapter")]
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use self::health::{Health, Monitor};
 use self::queue::{Queue, ReplySender};
+use self::window::Window;
 use crate::backoff::Backoff;
 use crate::driver::{Command, Driver};
 #[cfg(feature = "adapter")]
@@ -59,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) driver: Box<dyn Driver>,
     pub(crate) tuning: Tuning,
     pub(crate) queue: Queue,
+    window: Mutex<Window>,
     pub(crate) monitor: Monitor,
     pub(crate) counters: Arc<Counters>,
     stopped: watch::Sender<bool>,
@@ -75,6 +81,7 @@ impl Publisher {
         let shared = Arc::new(Shared {
             driver,
             queue: Queue::new(tuning.max_queued_bytes),
+            window: Mutex::default(),
             monitor: Monitor::new(&tuning, listens),
             counters,
             stopped: watch::channel(false).0,
@@ -138,6 +145,21 @@ impl Shared {
             count(&self.counters.lost, 1);
         }
         pushed
+    }
+
+    /// The entries of this stream are read.
+    #[cfg(feature = "adapter")]
+    pub(crate) fn reads(&self, stream: &str) {
+        self.window.lock().open(stream);
+        self.monitor.streams(1);
+    }
+
+    /// A stream was read up to this entry.
+    #[cfg(feature = "adapter")]
+    pub(crate) fn has_read(&self, stream: &str, id: EntryId) {
+        if self.window.lock().read(stream, id) {
+            self.queue.pushed.notify_one();
+        }
     }
 
     pub(crate) fn backoff(&self) -> Backoff {

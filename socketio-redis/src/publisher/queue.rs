@@ -84,14 +84,17 @@ impl Queue {
         self.pushed.notify_one();
     }
 
-    /// Takes waiting commands, up to a number and about this many bytes; with `held` only those before the first
-    /// message of pub/sub.
-    pub(crate) fn take(&self, most: usize, about_bytes: usize, held: bool) -> Batch {
+    /// Takes waiting commands before the first one that may not be sent, up to a number and about this many bytes.
+    pub(crate) fn take(
+        &self,
+        most: usize,
+        about_bytes: usize,
+        mut may_send: impl FnMut(&Command) -> bool,
+    ) -> Batch {
         let mut batch = Batch::default();
         let mut state = self.state.lock();
         while batch.commands.len() < most && batch.bytes < about_bytes {
-            let is_held = |queued: &Queued| held && matches!(queued.command, Command::Publish { .. });
-            if state.commands.front().is_some_and(is_held) {
+            if state.commands.front().is_some_and(|queued| !may_send(&queued.command)) {
                 break;
             }
             let Some(queued) = state.commands.pop_front() else { break };
@@ -157,13 +160,13 @@ mod tests {
             queue.push(publish(436), None).unwrap();
         }
         assert_eq!(queue.push(publish(0), None).unwrap_err(), PublishError::Full);
-        let batch = queue.take(10, 1, false);
+        let batch = queue.take(10, 1, |_| true);
         assert_eq!((batch.commands.len(), queue.bytes()), (1, 1000));
         // A probe goes first, and only one.
         for _ in 0..2 {
             queue.push_probe(publish(5));
         }
-        let probe = queue.take(1, 1, false);
+        let probe = queue.take(1, 1, |_| true);
         assert_eq!(probe.commands[0].command.bytes(), publish(5).bytes());
         queue.settle(&probe);
         assert_eq!(queue.bytes(), 1000);
@@ -171,7 +174,7 @@ mod tests {
         assert_eq!(queue.push(publish(0), None).unwrap_err(), PublishError::Full);
         queue.settle(&batch);
         queue.push(publish(0), None).unwrap();
-        let batch = queue.take(10, 10_000, false);
+        let batch = queue.take(10, 10_000, |_| true);
         assert_eq!(batch.commands.len(), 2);
         queue.settle(&batch);
         tokio::time::timeout(std::time::Duration::from_secs(20), queue.flushed()).await.unwrap();

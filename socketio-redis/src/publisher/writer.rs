@@ -63,8 +63,10 @@ async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Lost
     let mut health = shared.monitor.health();
     loop {
         let held = held_until(shared);
-        let mut batch = shared.queue.take(BATCH, BATCH_BYTES, held.is_some());
+        let mut batch = take(shared, held.is_some());
         if batch.commands.is_empty() {
+            let full = shared.window.lock().full_until(shared.tuning.timeout);
+            let held = held.into_iter().chain(full).min();
             if shared.queue.is_closed() && held.is_none() {
                 return Ok(());
             }
@@ -100,13 +102,30 @@ async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Lost
     }
 }
 
-/// Until when messages of pub/sub are held back. A node that is being closed sends everything at once.
+/// Until when messages of pub/sub are held back, and entries that this node reads count on. A node that is being closed sends everything at once.
 fn held_until(shared: &Shared) -> Option<Instant> {
     if shared.is_stopped() { None } else { shared.monitor.held_until(shared.tuning.timeout) }
 }
 
+/// Takes commands that may be sent now.
+fn take(shared: &Shared, held: bool) -> Batch {
+    let is_stopped = shared.is_stopped();
+    let mut window = shared.window.lock();
+    window.begin(shared.tuning.timeout, held);
+    shared.queue.take(BATCH, BATCH_BYTES, |command| match command {
+        Command::Publish { .. } => !held,
+        Command::Append { stream, max_len, .. } => is_stopped || window.admits(stream, *max_len),
+        #[cfg(feature = "adapter")]
+        Command::Request(_) => true,
+    })
+}
+
 fn settle(shared: &Shared, batch: &mut Batch, replies: Vec<Reply>) {
+    let mut window = shared.window.lock();
     for (queued, reply) in batch.commands.iter_mut().zip(replies) {
+        if let (Command::Append { stream, .. }, Reply::Text(id)) = (&queued.command, &reply) {
+            window.appended(stream, id);
+        }
         match &reply {
             Reply::Refused(reason) if queued.command.is_message() => {
                 count(&shared.counters.lost, 1);

@@ -155,6 +155,9 @@ impl StreamsBuilder {
     }
 
     /// Number of entries that a stream keeps, about. Default 10 000. Cost: memory of Redis.
+    ///
+    /// A server appends a tenth of them at most before it has read them itself. So what waits through an outage is not
+    /// trimmed before the other servers read it.
     #[must_use]
     pub fn max_len(mut self, entries: u64) -> Self {
         self.options.max_len = entries;

@@ -46,7 +46,7 @@ impl Streams {
         let positions = names.iter().map(|name| (name.clone(), None)).collect();
         let streams = Arc::new(Self(Mutex::new(State { namespaces: HashMap::new(), positions })));
         for name in names {
-            medium.shared().expect_stream();
+            medium.shared().expect_stream(&name);
             let (shared, streams) = (Arc::clone(medium.shared()), Arc::clone(&streams));
             tokio::spawn(run(shared, streams, Arc::clone(options), name));
         }
@@ -228,6 +228,9 @@ async fn follow(
             // Whatever is in it: an entry that cannot be read is not read again.
             *last = Some(entry.id.clone());
             streams.arrived(shared, stream, entry);
+        }
+        if let Some(id) = last.as_deref().and_then(number) {
+            shared.has_read(stream, id);
         }
         // Others may append so fast that the stream is trimmed before it is read.
         if is_behind {

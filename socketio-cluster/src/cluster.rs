@@ -130,7 +130,7 @@ fn encode(
     message: &Message,
     limits: &Limits,
 ) -> Result<Vec<u8>, EncodeError> {
-    let mut out = Vec::with_capacity(256);
+    let mut out = Vec::with_capacity(wire::capacity(message, limits));
     let mut writer = Writer::new(parser, &mut out, limits.max_message_bytes);
     let has_data = has_data(message);
     writer.object(3 + usize::from(has_data));

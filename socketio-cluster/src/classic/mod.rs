@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | broadcast | [`Channels::broadcast`], with the room if there is exactly one | [`encode_broadcast`], [`decode_broadcast`] |
 //! | request | [`Channels::requests`] | [`encode_request`], [`decode_request`] |
-//! | answer | [`Channels::responses`] or [`Channels::responses_of`] | [`encode_response`], [`decode_response`] |
+//! | answer | [`Channels::responses`] or [`Channels::responses_of`] | [`encode_response`], [`decode_response`], [`decode_response_if`] |
 //!
 //! A node receives its own broadcasts and requests, and has to ignore them by their sender.
 
@@ -20,7 +20,9 @@ use socketio_parser::{Event, Parser};
 
 pub use self::channels::Channels;
 pub use self::request::{Action, Request, RequestKind, decode_request, encode_request, encode_request_in};
-pub use self::response::{Response, decode_response, encode_response, encode_response_in};
+pub use self::response::{
+    Response, decode_response, decode_response_if, encode_response, encode_response_in,
+};
 use crate::error::{DecodeError, EncodeError};
 use crate::limits::Limits;
 use crate::message::Flags;

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use socketio_parser::Parser;
 use socketio_parser::codec::{Reader, Writer};
-use socketio_parser::value::Kind;
 
 use super::number;
 use crate::error::{DecodeError, EncodeError};
 use crate::id::RequestId;
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::wire::{self, Parts, join_id, type_number};
+use crate::wire::{self, Parts, type_number};
+
+/// Bytes in which the request of an answer is looked for.
+const BEGINNING: usize = 256;
 
 /// A received answer. It does not say from whom it is.
 #[derive(Clone, Debug)]
@@ -49,7 +51,10 @@ pub fn encode_response_in(
         Response::Message(Message::BroadcastAck { .. }) => parser,
         _ => Parser::Json,
     };
-    let mut out = Vec::with_capacity(128);
+    let mut out = Vec::with_capacity(match response {
+        Response::Message(message) => wire::capacity(message, limits),
+        _ => 128,
+    });
     write(&mut Writer::new(parser, &mut out, limits.max_message_bytes), response)?;
     wire::check_written(&out, limits)?;
     Ok(out)
@@ -110,6 +115,38 @@ fn id(writer: &mut Writer<'_>, request: &RequestId) {
     writer.key("requestId").text(request.as_str());
 }
 
+/// Reads an answer if `wanted` says so of its request. All nodes receive an answer, if it is not sent to a channel of the
+/// node that has asked; for the others it costs a look at its beginning, however large it is.
+pub fn decode_response_if(
+    message: Bytes,
+    limits: &Limits,
+    wanted: impl FnOnce(&RequestId) -> bool,
+) -> Result<Option<Response>, DecodeError> {
+    match leading_request(&message) {
+        Some(request) if !wanted(&request) => Ok(None),
+        _ => decode_response(message, limits).map(Some),
+    }
+}
+
+/// The request of an answer, if that is near its beginning, where the adapters write it.
+fn leading_request(message: &Bytes) -> Option<RequestId> {
+    /// What `members` returns as an error, to stop.
+    struct Found(Option<RequestId>);
+    impl From<socketio_parser::DecodeError> for Found {
+        fn from(_: socketio_parser::DecodeError) -> Self {
+            Self(None)
+        }
+    }
+    let beginning = message.slice(..message.len().min(BEGINNING));
+    let parser = if beginning.first() == Some(&b'{') { Parser::Json } else { Parser::Msgpack };
+    let mut reader = Reader::new(parser, &beginning, 2).ok()?;
+    let read = reader.members(|reader, key| match key {
+        "requestId" => Err(Found(reader.text()?.map(|id| RequestId::from(&*id)))),
+        _ => Ok(()),
+    });
+    read.err().and_then(|Found(request)| request)
+}
+
 /// Reads an answer: JSON if it starts with `{`, otherwise msgpack. The answers to `fetchSockets` and
 /// `allRooms` have no type; they are known by their members.
 pub fn decode_response(message: Bytes, limits: &Limits) -> Result<Response, DecodeError> {
@@ -123,11 +160,18 @@ pub fn decode_response(message: Bytes, limits: &Limits) -> Result<Response, Deco
         }
         Ok(())
     })?;
+    let has_ids_alone =
+        parts.sockets.as_ref().is_some_and(|found| found.details.is_empty() && !found.ids.is_empty());
     let message = match kind.map(type_number) {
         Some(number::SERVER_SIDE_EMIT) => parts.message(10, limits)?,
         Some(number::CLIENT_COUNT) => parts.message(11, limits)?,
         Some(number::ACK) => parts.message(12, limits)?,
-        _ if parts.sockets.is_some() => return sockets(parts, limits),
+        _ if has_ids_alone => {
+            let request = parts.request.ok_or(DecodeError::Missing("requestId"))?;
+            let sockets = parts.sockets.unwrap_or_default().ids;
+            return Ok(Response::Sockets { request, sockets });
+        }
+        _ if parts.sockets.is_some() => parts.message(8, limits)?,
         _ if parts.rooms.is_some() => parts.message(102, limits)?,
         None => {
             let request = parts.request.ok_or(DecodeError::Missing("requestId"))?;
@@ -138,21 +182,52 @@ pub fn decode_response(message: Bytes, limits: &Limits) -> Result<Response, Deco
     Ok(Response::Message(message))
 }
 
-/// Ids if the first element is one, otherwise details.
-fn sockets(parts: Parts, limits: &Limits) -> Result<Response, DecodeError> {
-    let (mut ids, mut are_ids) = (Vec::new(), true);
-    if let Some(value) = &parts.sockets {
-        let mut reader = Reader::new(value.parser(), value.as_bytes(), limits.max_depth)?;
-        reader.elements(|reader| -> Result<(), DecodeError> {
-            are_ids &= reader.kind() == Kind::String;
-            if are_ids && ids.len() < limits.max_sockets {
-                ids.extend(join_id(reader)?);
-            }
-            Ok(())
-        })?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(answer: &[u8], wanted: bool) -> (Option<String>, Result<Option<Response>, DecodeError>) {
+        let mut asked = None;
+        let read = decode_response_if(Bytes::copy_from_slice(answer), &Limits::default(), |request| {
+            asked = Some(request.as_str().to_owned());
+            wanted
+        });
+        (asked, read)
     }
-    match parts.request.clone() {
-        Some(request) if are_ids && !ids.is_empty() => Ok(Response::Sockets { request, sockets: ids }),
-        _ => parts.message(8, limits).map(Response::Message),
+
+    #[test]
+    fn answers_to_others_are_not_read() {
+        let acknowledgement = b"\x83\xa4type\x06\xa9requestId\xa1r\xa6packet\xc1";
+        let sockets = br#"{"requestId":"r","sockets":[{"id":"#;
+        let long = [br#"{"type":3,"requestId":"r","data":""#, "\u{e9}".repeat(500).as_bytes()].concat();
+        for answer in [&acknowledgement[..], sockets, &long] {
+            let (asked, read) = read(answer, false);
+            assert_eq!((asked.as_deref(), read.unwrap().is_none()), (Some("r"), true));
+        }
+        assert!(read(sockets, true).1.is_err(), "nor is the rest checked");
+    }
+
+    #[test]
+    fn answers_whose_request_comes_late_or_never_are_read() {
+        let late = format!(r#"{{"rooms":["{}"],"requestId":"r"}}"#, "x".repeat(300));
+        let (asked, answer) = read(late.as_bytes(), false);
+        assert!(asked.is_none());
+        assert!(matches!(answer, Ok(Some(Response::Message(Message::AllRoomsResponse { .. })))));
+        assert!(read(br#"{"requestId":{},"rooms":[]}"#, false).1.is_err());
+        for answer in [&b""[..], b"{", b"\xc1", b"[]"] {
+            assert!(read(answer, false).1.is_err());
+        }
+    }
+
+    #[test]
+    fn sockets_are_ids_alone_only_if_none_has_details() {
+        let sockets = |answer: &str| match read(answer.as_bytes(), true).1.unwrap().unwrap() {
+            Response::Sockets { sockets, .. } => (sockets.len(), 0),
+            Response::Message(Message::FetchSocketsResponse { sockets, .. }) => (0, sockets.len()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(sockets(r#"{"requestId":"r","sockets":["a","b"]}"#), (2, 0));
+        assert_eq!(sockets(r#"{"requestId":"r","sockets":[]}"#), (0, 0));
+        assert_eq!(sockets(r#"{"requestId":"r","sockets":[{"id":"a"},"b"]}"#), (0, 1));
     }
 }

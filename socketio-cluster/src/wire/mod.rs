@@ -12,7 +12,7 @@ pub(crate) use draft::Draft;
 pub use draft::Head;
 pub(crate) use read::{Parts, check_size, for_clients, read_array, read_object, type_number};
 pub(crate) use values::{join_id, json_text};
-pub(crate) use write::{check_written, operation, options, packet, rooms, rooms_to_join};
+pub(crate) use write::{capacity, check_written, operation, options, packet, rooms, rooms_to_join};
 
 use crate::id::{EMITTER, NodeId};
 use crate::message::Message;

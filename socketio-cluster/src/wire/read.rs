@@ -13,7 +13,7 @@ use crate::id::RequestId;
 use crate::limits::Limits;
 use crate::message::{Flags, Message, Note};
 use crate::target::{Room, Target};
-use crate::wire::sockets::sockets;
+use crate::wire::sockets::{Sockets, sockets};
 use crate::wire::values::join_id;
 
 /// The longest timeout that is read from a message: one day.
@@ -28,7 +28,7 @@ pub(crate) struct Parts {
     pub(crate) rooms: Option<Vec<Room>>,
     pub(crate) request: Option<RequestId>,
     packet: Option<Packet>,
-    pub(crate) sockets: Option<RawValue>,
+    pub(crate) sockets: Option<Sockets>,
     count: Option<f64>,
     pub(crate) close: bool,
 }
@@ -111,7 +111,7 @@ impl Parts {
             "rooms" => self.rooms = Some(rooms(reader, "rooms", limits)?),
             "requestId" => self.request = join_id(reader)?.map(|id| RequestId::from(&*id)),
             "packet" => self.packet = Some(Packet::read(reader)?),
-            "sockets" => self.sockets = Some(reader.raw()?),
+            "sockets" => self.sockets = Some(sockets(reader, limits)?),
             "clientCount" => self.count = reader.number()?,
             "close" => self.close = reader.truthy()?,
             _ => {}
@@ -175,7 +175,7 @@ impl Parts {
             7 => Message::FetchSockets { target: target()?, request: request()? },
             8 => Message::FetchSocketsResponse {
                 request: request()?,
-                sockets: sockets(self.sockets.as_ref().ok_or(DecodeError::Missing("sockets"))?, limits)?,
+                sockets: self.sockets.ok_or(DecodeError::Missing("sockets"))?.details,
             },
             9 => {
                 let packet = self.packet.as_ref().ok_or(DecodeError::Missing("packet"))?;

@@ -1,11 +1,13 @@
 //! Reading of the details of sockets.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use socketio_parser::RawValue;
 use socketio_parser::codec::Reader;
+use socketio_parser::value::Kind;
 
 use super::values::{join_id, json_text};
 use crate::details::{LazyHandshake, SocketDetails};
@@ -13,16 +15,27 @@ use crate::error::DecodeError;
 use crate::limits::Limits;
 use crate::target::Room;
 
-/// The sockets of an answer. One that has no id is left out; other unusual values are replaced by defaults,
+/// The sockets of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    pub(crate) details: Vec<SocketDetails>,
+    /// Ids alone, from old nodes.
+    pub(crate) ids: Vec<Arc<str>>,
+}
+
+/// Reads the sockets of an answer. One that has no id is left out; other unusual values are replaced by defaults,
 /// so that one odd socket does not make the answer of a node unreadable.
-pub(crate) fn sockets(value: &RawValue, limits: &Limits) -> Result<Vec<SocketDetails>, DecodeError> {
-    let mut sockets = Vec::new();
-    let mut reader = Reader::new(value.parser(), value.as_bytes(), limits.max_depth)?;
+pub(crate) fn sockets(reader: &mut Reader<'_>, limits: &Limits) -> Result<Sockets, DecodeError> {
+    let mut sockets = Sockets::default();
     let is_list = reader.elements(|reader| -> Result<(), DecodeError> {
-        if sockets.len() >= limits.max_sockets {
+        if sockets.details.len() + sockets.ids.len() >= limits.max_sockets {
             return Err(DecodeError::Limit("max_sockets"));
         }
-        sockets.extend(socket(reader)?);
+        if reader.kind() == Kind::String {
+            sockets.ids.extend(join_id(reader)?);
+        } else {
+            sockets.details.extend(socket(reader)?);
+        }
         Ok(())
     })?;
     if is_list { Ok(sockets) } else { Err(DecodeError::Type("sockets")) }
@@ -71,8 +84,8 @@ mod tests {
     fn read(sockets_of_node: &str) -> Result<Vec<SocketDetails>, DecodeError> {
         let limits = Limits::default();
         let text = Bytes::copy_from_slice(sockets_of_node.as_bytes());
-        let value = Reader::new(Parser::Json, &text, limits.max_depth)?.raw()?;
-        sockets(&value, &limits)
+        let read = sockets(&mut Reader::new(Parser::Json, &text, limits.max_depth)?, &limits);
+        read.map(|sockets| sockets.details)
     }
 
     #[test]

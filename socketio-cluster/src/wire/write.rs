@@ -4,9 +4,21 @@ use socketio_parser::codec::{Writer, number_name};
 use socketio_parser::{EncodeError, Event};
 
 use crate::limits::Limits;
-use crate::message::Flags;
+use crate::message::{Flags, Message};
 use crate::target::{Room, Target};
 use crate::wire::Sender;
+
+/// The usual size of the details of a socket.
+const DETAILS: usize = 512;
+
+/// Memory for a message: most are small, but the details of sockets have a few hundred bytes each.
+pub(crate) fn capacity(message: &Message, limits: &Limits) -> usize {
+    let details = match message {
+        Message::FetchSocketsResponse { sockets, .. } => sockets.len().saturating_mul(DETAILS),
+        _ => 0,
+    };
+    256 + details.min(limits.max_message_bytes)
+}
 
 /// Checks the size of a message that was written.
 pub(crate) fn check_written(out: &[u8], limits: &Limits) -> Result<(), EncodeError> {

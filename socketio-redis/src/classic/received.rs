@@ -1,9 +1,9 @@
 //! One namespace: what arrives for it.
 
 use socketio_cluster::classic::{
-    Action, RequestKind, Response, decode_broadcast_if, decode_request, decode_response,
+    Action, RequestKind, Response, decode_broadcast_if, decode_request, decode_response_if,
 };
-use socketio_cluster::{DecodeError, EMITTER, Message, NodeId, Target};
+use socketio_cluster::{DecodeError, EMITTER, Message, NodeId, RequestId, Target};
 
 use super::node::ClassicNode;
 use crate::driver::listening::TopicKind;
@@ -81,7 +81,9 @@ impl ClassicNode {
     }
 
     async fn response(&self, payload: bytes::Bytes) -> Result<(), DecodeError> {
-        if let Response::Message(message) = decode_response(payload, &self.member.limits)? {
+        let wanted = |request: &RequestId| self.member.inbox.awaits(request);
+        let response = decode_response_if(payload, &self.member.limits, wanted)?;
+        if let Some(Response::Message(message)) = response {
             // Answers do not say from whom they are, and nodes are only counted.
             self.member.inbox.receive(NodeId::from(""), message, None).await;
         }

@@ -84,9 +84,7 @@ impl NamespaceNode {
             Reply::Sockets(_, sockets) => Some(sockets),
             _ => None,
         });
-        let with_ours =
-            |others: Vec<Vec<SocketDetails>>| here.into_iter().chain(others.into_iter().flatten());
-        Ok(others.await.with(|others| with_ours(others).collect()))
+        Ok(others.await.with(|others| join(here, others)))
     }
 
     /// The names of the rooms of all servers, the ids of sockets among them.
@@ -100,9 +98,16 @@ impl NamespaceNode {
             Reply::Rooms(_, rooms) => Some(rooms),
             _ => None,
         });
-        let with_ours = |others: Vec<Vec<Room>>| here.into_iter().chain(others.into_iter().flatten());
-        Ok(others.await.with(|others| with_ours(others).collect()))
+        Ok(others.await.with(|others| join(here, others)))
     }
+}
+
+/// One list of what is here and elsewhere.
+fn join<T>(mut here: Vec<T>, others: Vec<Vec<T>>) -> Vec<T> {
+    for mut other in others {
+        here.append(&mut other);
+    }
+    here
 }
 
 /// The sockets that received a broadcast with acknowledgements. On drop, also of a cancelled future, their

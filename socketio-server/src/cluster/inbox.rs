@@ -78,6 +78,12 @@ impl ClusterInbox {
         namespace_node.is_some_and(|namespace_node| namespace_node.rooms.read().find(id).is_some())
     }
 
+    /// Whether this node waits for answers to the request. If not, the adapter may skip the decoding of one.
+    pub fn awaits(&self, request: &RequestId) -> bool {
+        let namespace_node = self.namespace_node.upgrade();
+        namespace_node.and_then(|node| Some(node.cluster()?.awaits(request))).unwrap_or_default()
+    }
+
     /// Reports that this node did not receive messages of other nodes for this time, and the number of
     /// messages if the adapter knows it. The application receives it: see
     /// [`Namespace::on_cluster_gap`](crate::Namespace::on_cluster_gap).

@@ -105,6 +105,11 @@ impl ClusterPeers {
         deadline(timeout.unwrap_or_else(|| self.request_timeout()))
     }
 
+    /// Whether this node waits for answers to the request.
+    pub(super) fn awaits(&self, request: &RequestId) -> bool {
+        self.requests.is_pending(request)
+    }
+
     /// Counts a request of another node that waits for this node's clients or handlers.
     pub(super) fn open_reply(&self) -> OpenReply<'_> {
         self.open_replies.fetch_add(1, Ordering::Relaxed);
@@ -246,5 +251,15 @@ mod tests {
             }
             assert_eq!(cluster.nodes().len(), known, "{presence:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn answers_are_awaited_while_their_request_is_open() {
+        let cluster = ClusterPeers::new(Arc::new(Silent(Presence::default())));
+        let open = cluster.open_request().await.unwrap();
+        let id = open.id().clone();
+        assert!(cluster.awaits(&id) && !cluster.awaits(&RequestId::random()));
+        drop(open);
+        assert!(!cluster.awaits(&id));
     }
 }

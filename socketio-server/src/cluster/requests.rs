@@ -132,6 +132,11 @@ impl Requests {
         PendingRequest { requests: self, id, replies, expected, link, health }
     }
 
+    /// Whether this request is pending.
+    pub(super) fn is_pending(&self, id: &RequestId) -> bool {
+        self.lock().contains_key(id)
+    }
+
     /// Number of pending requests.
     pub(super) fn len(&self) -> usize {
         self.lock().len()

@@ -65,7 +65,10 @@ async fn follow(shared: &Shared, connection: &mut dyn Subscriptions) -> String {
             tokio::select! {
                 () = shared.router.changed.notified() => {}
                 () = connection.lost() => return "the connection was closed".to_owned(),
-                () = shared.replace.notified() => return "no message has arrived for too long".to_owned(),
+                // The notification may be about the connection before this one.
+                () = shared.replace.notified() => if shared.publisher.monitor.is_silent() {
+                    return "no message has arrived for too long".to_owned();
+                },
             }
             continue;
         }
@@ -147,6 +150,103 @@ pub(super) async fn listen(shared: Arc<Shared>, topic: Topic) {
                 shared.gap(Gap { lasted: Duration::ZERO, lost: Some(lost) });
             }
             () = shared.stopped() => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    use bytes::Bytes;
+    use engineio::sync::Mutex;
+
+    use super::super::Medium;
+    use super::*;
+    use crate::driver::listening::{Change, Entries};
+    use crate::driver::{BoxFuture, Commands, Driver, DriverError, Reply};
+    use crate::publisher::Tuning;
+    use crate::stats::Counters;
+
+    /// A broker that confirms everything, and delivers messages as long as it shall.
+    #[derive(Clone, Default)]
+    struct Broker(Arc<State>);
+
+    #[derive(Default)]
+    struct State {
+        delivers: AtomicBool,
+        /// The number of connections for subscriptions.
+        opened: AtomicUsize,
+        sink: Mutex<Option<Arc<dyn Sink>>>,
+    }
+
+    impl Driver for Broker {
+        fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, DriverError>> {
+            Box::pin(async { Ok(Box::new(self.clone()) as Box<dyn Commands>) })
+        }
+
+        fn subscriptions(
+            &self,
+            sink: Arc<dyn Sink>,
+        ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, DriverError>> {
+            self.0.opened.fetch_add(1, Ordering::Relaxed);
+            *self.0.sink.lock() = Some(sink);
+            Box::pin(async { Ok(Box::new(self.clone()) as Box<dyn Subscriptions>) })
+        }
+
+        fn entries<'a>(
+            &'a self,
+            _: &'a str,
+            _: Duration,
+        ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
+            Box::pin(async { Err(DriverError::Ended) })
+        }
+    }
+
+    impl Commands for Broker {
+        fn send<'a>(
+            &'a mut self,
+            batch: &'a [&'a Command],
+        ) -> BoxFuture<'a, Result<Vec<Reply>, DriverError>> {
+            for command in batch {
+                if let (Command::Request(Request::Probe { channel, .. }), Some(sink), true) =
+                    (command, &*self.0.sink.lock(), self.0.delivers.load(Ordering::Relaxed))
+                {
+                    let name = Bytes::from(channel.clone());
+                    sink.arrived(TopicKind::Channel, &name, name.clone(), Bytes::new());
+                }
+            }
+            Box::pin(async { Ok(batch.iter().map(|_| Reply::Number(0)).collect()) })
+        }
+
+        fn lost(&self) -> BoxFuture<'_, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    impl Subscriptions for Broker {
+        fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, DriverError>> {
+            Box::pin(async { Ok(vec![true; changes.len()]) })
+        }
+
+        fn lost(&self) -> BoxFuture<'_, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_replaced_once() {
+        let broker = Broker::default();
+        let topic = Topic::new(TopicKind::Channel, "probe");
+        broker.0.delivers.store(true, Ordering::Relaxed);
+        let driver = Box::new(broker.clone());
+        let medium = Medium::start(driver, Arc::new(Counters::default()), Tuning::default(), topic);
+        medium.ready().await;
+        broker.0.delivers.store(false, Ordering::Relaxed);
+        // It is patient for 7 s since the last message, and as long with the new connection.
+        for (seconds, connections) in [(6, 1), (4, 2), (4, 2), (4, 3)] {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            assert_eq!(broker.0.opened.load(Ordering::Relaxed), connections);
         }
     }
 }

@@ -117,8 +117,9 @@ impl Monitor {
             let outage = outage.max(Some(silence).filter(|silence| *silence > hearing.shortest_outage));
             let known = std::mem::replace(&mut hearing.was_connected, true);
             if let Some(outage) = outage.filter(|_| known) {
-                // The pauses of a node that returns grow with the outage.
-                hearing.others_return = Some(Instant::now() + outage.min(hearing.max_delay));
+                // The pauses of a node that returns grow with the outage. A quarter is for opening its connection.
+                let pause = outage.min(hearing.max_delay);
+                hearing.others_return = Some(Instant::now() + pause + pause / 4);
             }
             missed.filter(|_| known)?;
             Some(silence)
@@ -233,20 +234,20 @@ mod tests {
         monitor.commands_opened();
         assert_eq!(held(), Some(TIMEOUT));
         assert_eq!(monitor.heard(), None, "the subscriptions have lasted");
-        assert_eq!(held(), Some(Duration::from_millis(100)));
-        tokio::time::advance(Duration::from_millis(100)).await;
+        assert_eq!(held(), Some(Duration::from_millis(125)));
+        tokio::time::advance(Duration::from_millis(125)).await;
         assert_eq!(held(), None);
         // Silence alone.
-        tokio::time::advance(Duration::from_millis(3900)).await;
+        tokio::time::advance(Duration::from_millis(3875)).await;
         assert_eq!(held(), None);
         tokio::time::advance(Duration::from_millis(1)).await;
         assert_eq!(held(), Some(TIMEOUT - Duration::from_millis(1)));
         assert_eq!(monitor.heard(), None, "the subscriptions have lasted");
-        assert_eq!(held(), Some(Duration::from_secs(2)));
-        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(held(), Some(Duration::from_millis(2500)));
+        tokio::time::advance(Duration::from_millis(2500)).await;
         assert_eq!(held(), None);
         // A short outage, and a long one.
-        for (outage, margin) in [(100, 100), (10_000, 2000)] {
+        for (outage, margin) in [(100, 125), (10_000, 2500)] {
             monitor.commands_lost(Instant::now());
             monitor.subscriptions(false);
             tokio::time::advance(Duration::from_millis(outage)).await;

@@ -2,10 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;
-use std::process::Stdio;
 
-use tests::raw::{Request, WebSocket, soon};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tests::raw::{Request, WebSocket};
 use tokio::process::{Child, Command};
 
 /// A running example, killed on drop.
@@ -15,18 +13,8 @@ struct Example {
 }
 
 async fn run(program: &str) -> Example {
-    let mut process = Command::new(program)
-        .env("ADDRESS", "127.0.0.1:0")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let line = soon(lines.next_line()).await.unwrap().unwrap();
-    let addr = line.strip_prefix("listening on http://").unwrap().parse().unwrap();
-    // Later output must be read, or the example would block.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Example { addr, _process: process }
+    let (process, url) = tests::served::start(Command::new(program).env("ADDRESS", "127.0.0.1:0")).await;
+    Example { addr: url.strip_prefix("http://").unwrap().parse().unwrap(), _process: process }
 }
 
 impl Example {

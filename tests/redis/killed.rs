@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use socketio_server::NotRecovered;
+use tests::program::Program;
 use tests::raw::{soon, until};
 use tests::redis::RedisServer;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::ordered::recovering;
@@ -23,20 +23,16 @@ struct Process {
 
 impl Process {
     async fn start(redis: &RedisServer) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_suite-adapter"))
+        let mut suite = Command::new(env!("CARGO_BIN_EXE_suite-adapter"));
+        suite
             .envs([("ADAPTER", "streams"), ("REDIS_URL", &redis.url())])
             .envs([("SERVER_OPTIONS", r#"{"connectionStateRecovery":{}}"#)])
             .envs([("PORT", "0"), ("CONTROL_PORT", "0")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = soon(lines.next_line()).await.unwrap().unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+            .stdin(Stdio::null());
+        let mut program = Program::start(&mut suite, "it is built");
+        let ready: serde_json::Value = serde_json::from_str(&program.line().await).unwrap();
         let port = ready["port"].as_u64().unwrap().try_into().unwrap();
-        Self { addr: ([127, 0, 0, 1], port).into(), child }
+        Self { addr: ([127, 0, 0, 1], port).into(), child: program.ignore_output() }
     }
 }
 

@@ -13,9 +13,10 @@ use socketio_redis::{
 };
 use socketio_server::cluster::Adapter;
 use socketio_server::{Ack, Args, Arguments, Parser, RawArgs, Server, ServerBuilder, Socket};
+use tests::program::Program;
 use tests::raw::{WebSocket, soon};
 use tests::redis::RedisServer;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -108,17 +109,11 @@ impl Node {
 
     /// As [`start`](Self::start), at a path or a URL.
     pub(crate) async fn start_on(kind: &str, redis: &str, options: Value) -> Self {
-        let mut process = tests::node::command()
-            .args(["cluster-node.mjs", kind])
-            .arg(redis)
-            .arg(options.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect(tests::node::NEEDED);
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port: u16 = soon(lines.next_line()).await.unwrap().unwrap().parse().unwrap();
+        let mut node = tests::node::command();
+        node.args(["cluster-node.mjs", kind, redis, &options.to_string()]).stdin(Stdio::piped());
+        let mut program = Program::start(&mut node, tests::node::NEEDED);
+        let port: u16 = program.line().await.parse().unwrap();
+        let Program { mut process, mut lines } = program;
         let answers = Answers::default();
         let (sender, hello) = mpsc::unbounded_channel();
         let waiting = Arc::clone(&answers);

@@ -8,8 +8,8 @@ use socketio_client::{
     Ack, Args, Arguments, Binary, ConnectError, Data, DisconnectReason, Events, Manager, ManagerBuilder,
     Socket, SocketEvent, Transport,
 };
+use tests::program::Program;
 use tests::raw::soon;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::support::{Log, builder};
@@ -27,12 +27,9 @@ pub(crate) struct Foreign {
 impl Foreign {
     /// Starts a program that prints the port on which it listens.
     pub(crate) async fn start(mut program: Command, needed: &str) -> Self {
-        let started =
-            program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
-        let mut program = started.spawn().unwrap_or_else(|error| panic!("{needed}: {error}"));
-        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-        let port: u16 = soon(lines.next_line()).await.unwrap().expect("a port").parse().unwrap();
-        Self { addr: ([127, 0, 0, 1], port).into(), program }
+        let mut program = Program::start(program.stdin(Stdio::null()), needed);
+        let port: u16 = program.line().await.parse().unwrap();
+        Self { addr: ([127, 0, 0, 1], port).into(), program: program.ignore_output() }
     }
 
     /// Kills the process.

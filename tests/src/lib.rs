@@ -3,6 +3,7 @@
 pub mod chromium;
 pub mod devtools;
 pub mod node;
+pub mod program;
 pub mod python;
 pub mod random;
 pub mod raw;

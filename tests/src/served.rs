@@ -1,11 +1,8 @@
 //! Programs that print the address on which they listen.
 
-use std::process::Stdio;
-
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::raw::soon;
+use crate::program::Program;
 
 /// Starts a program that prints `listening on URL` in its first line. It is killed when it is dropped.
 ///
@@ -13,11 +10,8 @@ use crate::raw::soon;
 ///
 /// When the program prints something else.
 pub async fn start(program: &mut Command) -> (Child, String) {
-    let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it can be started");
-    let mut lines = BufReader::new(program.stdout.take().expect("it is piped")).lines();
-    let line = soon(lines.next_line()).await.expect("its output can be read").expect("it says something");
+    let mut program = Program::start(program, "it can be started");
+    let line = program.line().await;
     let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();
-    // A program that prints into a closed pipe would panic.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (program, url)
+    (program.ignore_output(), url)
 }

@@ -1,12 +1,7 @@
 //! JavaScript of documents, run by Node.js with the packages of `tests/interop`.
 
-use std::process::Stdio;
-
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
-
 use crate::node;
-use crate::raw::soon;
+use crate::program::Program;
 
 /// The first line of fragments, which leave it out.
 pub const IMPORT: &str = "import { io } from \"socket.io-client\";\n";
@@ -33,10 +28,7 @@ pub fn documentation(code: &str) -> String {
 }
 
 /// A running script, which is killed when it is dropped.
-pub struct Script {
-    lines: Lines<BufReader<ChildStdout>>,
-    _process: Child,
-}
+pub struct Script(Program);
 
 impl Script {
     /// Runs a module.
@@ -47,9 +39,7 @@ impl Script {
     pub fn start(code: &str) -> Self {
         let mut node = node::command();
         node.args(["--experimental-websocket", "--no-warnings", "--input-type=module", "--eval", code]);
-        let mut process = node.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect(node::NEEDED);
-        let output = process.stdout.take().expect("it is piped");
-        Self { lines: BufReader::new(output).lines(), _process: process }
+        Self(Program::start(&mut node, node::NEEDED))
     }
 
     /// The next line that the script prints.
@@ -58,8 +48,7 @@ impl Script {
     ///
     /// When the script ends before.
     pub async fn line(&mut self) -> String {
-        let line = soon(self.lines.next_line()).await.expect("its output can be read");
-        line.expect("the script has ended")
+        self.0.line().await
     }
 
     /// All that the script prints up to a line that contains this text, in one line.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use socketio_gateway::Config;
+use tests::program::Program;
 use tests::raw::{soon, until};
 use tests::redis::RedisServer;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
 use crate::cluster::nodes;
@@ -23,16 +23,11 @@ const CLIENTS: usize = 20;
 
 /// Clients of npm that have talked to each other and stay until the process ends.
 async fn talk(proxy: &Proxy, transports: &str) -> Child {
-    let mut process = tests::node::command()
-        .args(["gateways.mjs", &format!("http://{}", proxy.addr), transports, &CLIENTS.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect(tests::node::NEEDED);
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    assert_eq!(soon(lines.next_line()).await.unwrap().as_deref(), Some("talked"), "{transports}");
-    process
+    let mut node = tests::node::command();
+    node.args(["gateways.mjs", &format!("http://{}", proxy.addr), transports, &CLIENTS.to_string()]);
+    let mut program = Program::start(node.stdin(Stdio::piped()), tests::node::NEEDED);
+    assert_eq!(program.line().await, "talked", "{transports}");
+    program.ignore_output()
 }
 
 async fn clients_of(node: &Running) -> Vec<(String, u64)> {

@@ -2,14 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use dual_gateway::{ChatOptions, DualError, DualGateway, ModelError, OPENAPI, Pieces, Question};
 use serde_json::{Value, json};
 use socketio_gateway::Config;
+use tests::program::Program;
 use tests::raw::{Request, WebSocket, soon};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
@@ -30,15 +29,13 @@ fn program() -> Command {
 async fn start(seconds: &str) -> (Child, [String; 2]) {
     let mut program = program();
     program.env("PORT", "0").env("WEBSOCKET_PORT", "0").env("SESSION_SECONDS", seconds);
-    program.env("CORS_ORIGIN", "https://good.test, https://fine.test").stdout(Stdio::piped());
-    let mut program = program.spawn().unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    program.env("CORS_ORIGIN", "https://good.test, https://fine.test");
+    let mut program = Program::start(&mut program, "it is built");
     let mut urls = [String::new(), String::new()];
     for url in &mut urls {
-        let line = soon(lines.next_line()).await.unwrap().unwrap();
-        *url = line.split_once(" on ").unwrap().1.to_owned();
+        *url = program.line().await.split_once(" on ").unwrap().1.to_owned();
     }
-    (program, urls)
+    (program.ignore_output(), urls)
 }
 
 fn script(name: &str) -> PathBuf {

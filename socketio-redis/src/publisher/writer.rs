@@ -65,8 +65,7 @@ async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Lost
         let held = held_until(shared);
         let mut batch = take(shared, held.is_some());
         if batch.commands.is_empty() {
-            let full = shared.window.lock().full_until(shared.tuning.timeout);
-            let held = held.into_iter().chain(full).min();
+            let held = held.into_iter().chain(full_until(shared)).min();
             if shared.queue.is_closed() && held.is_none() {
                 return Ok(());
             }
@@ -102,9 +101,15 @@ async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Lost
     }
 }
 
-/// Until when messages of pub/sub are held back, and entries that this node reads count on. A node that is being closed sends everything at once.
+/// Until when messages of pub/sub are held back, and entries that this node has read still count. A node that is being
+/// closed sends everything at once.
 fn held_until(shared: &Shared) -> Option<Instant> {
     if shared.is_stopped() { None } else { shared.monitor.held_until(shared.tuning.timeout) }
+}
+
+/// Until when entries wait for this node to read its own. A node that is being closed does not wait.
+fn full_until(shared: &Shared) -> Option<Instant> {
+    if shared.is_stopped() { None } else { shared.window.lock().full_until(shared.tuning.timeout) }
 }
 
 /// Takes commands that may be sent now.

@@ -1,4 +1,4 @@
-//! Programs that run beside a test, and what they print.
+//! Programs that run beside a test, with their standard output.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use crate::raw::soon;
 pub struct Program {
     /// The process.
     pub process: Child,
-    /// What it prints.
+    /// The standard output, line by line.
     pub lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -39,7 +39,7 @@ impl Program {
         line.expect("the program has ended")
     }
 
-    /// Ignores what the program prints from now on. A program that prints into a closed pipe would panic, and one whose output
+    /// Reads and drops the rest of the output. A program that prints into a closed pipe would panic, and one whose output
     /// is not read would block.
     pub fn ignore_output(self) -> Child {
         let Self { process, mut lines } = self;

@@ -130,7 +130,7 @@ pub fn decode_response_if(
 
 /// The request of an answer, if that is near its beginning, where the adapters write it.
 fn leading_request(message: &Bytes) -> Option<RequestId> {
-    /// What `members` returns as an error, to stop.
+    /// The error that ends the walk over the members.
     struct Found(Option<RequestId>);
     impl From<socketio_parser::DecodeError> for Found {
         fn from(_: socketio_parser::DecodeError) -> Self {

@@ -181,3 +181,35 @@ async fn a_socket_whose_handlers_hold_it_is_freed_when_it_has_left() {
         freed(&soon(values.recv()).await.unwrap()).await;
     }
 }
+
+/// The tasks of sessions end with their runtime, without a last turn.
+#[test]
+fn a_server_is_freed_with_its_runtime() {
+    for builder_of in [tokio::runtime::Builder::new_current_thread, tokio::runtime::Builder::new_multi_thread]
+    {
+        let runtime = builder_of().enable_all().build().unwrap();
+        let (left, mut reasons) = mpsc::unbounded_channel();
+        let (value, ws) = runtime.block_on(async {
+            let running = start(builder(), |io| {
+                io.on("wait", |socket: Socket| async move {
+                    let _ = socket.emit("waits", &Args(()));
+                    std::future::pending::<()>().await;
+                    drop(socket);
+                });
+                io.on_disconnect(move |reason: DisconnectReason| {
+                    left.send(reason).unwrap();
+                    async {}
+                });
+            })
+            .await;
+            let value = value_of_a_handler(&running.io);
+            let (mut ws, _) = running.connect().await;
+            ask(&mut ws, r#"42["wait"]"#, r#"42["waits"]"#).await;
+            (value, ws)
+        });
+        drop(runtime);
+        assert_eq!(value.strong_count(), 0);
+        assert!(matches!(reasons.try_recv(), Ok(DisconnectReason::ForcedServerClose)));
+        drop(ws);
+    }
+}

@@ -250,8 +250,8 @@ impl Handler for Connection {
     }
 }
 
-/// A panic in a hook drops the session without [`on_close`](Handler::on_close). Its sockets must still leave their
-/// rooms. A panic in a handler ends the handler alone.
+/// A panic in a hook drops the session without [`on_close`](Handler::on_close), and so does the end of the runtime. Its
+/// sockets must still leave their rooms. A panic in a handler ends the handler alone.
 impl Drop for Connection {
     fn drop(&mut self) {
         for joining in self.joining.drain(..) {
@@ -265,8 +265,20 @@ impl Drop for Connection {
         }
         for slot in self.slots.drain(..) {
             if let Slot::Joined(socket, _) = slot {
-                runtime.spawn(async move { socket.leave_namespace(DisconnectReason::ForcedServerClose) });
+                let leaving = Leaving(socket);
+                runtime.spawn(async move { drop(leaving) });
             }
+        }
+    }
+}
+
+/// A socket that leaves its namespace when this is dropped, with a task or by a runtime that starts no task any more.
+struct Leaving(Socket);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.leave_namespace(DisconnectReason::ForcedServerClose);
         }
     }
 }

@@ -26,14 +26,22 @@ struct Stream {
     read: Option<EntryId>,
     /// Since when nothing may be appended.
     full: Option<Instant>,
+    /// Nothing was read in the time that is allowed for it. There is no limit until something is.
+    is_unread: bool,
 }
 
 impl Window {
     /// The entries of this stream are read.
     #[cfg(feature = "adapter")]
     pub(crate) fn open(&mut self, stream: &str) {
-        let appended = VecDeque::new();
-        self.0.push(Stream { name: stream.to_owned(), appended, underway: 0, read: None, full: None });
+        self.0.push(Stream {
+            name: stream.to_owned(),
+            appended: VecDeque::new(),
+            underway: 0,
+            read: None,
+            full: None,
+            is_unread: false,
+        });
     }
 
     /// A stream was read up to this entry. Returns whether something waits for that.
@@ -41,23 +49,24 @@ impl Window {
     pub(crate) fn read(&mut self, stream: &str, id: EntryId) -> bool {
         self.stream(stream).is_some_and(|stream| {
             stream.read = Some(id);
+            stream.is_unread = false;
             stream.full.take().is_some()
         })
     }
 
-    /// A batch begins. Entries that were read count no more. Nor do those that are not read in this time: the connection of
-    /// the reader is lost, or the stream has lost its end. After an outage, while other nodes may not read yet, all entries
-    /// count (`held`).
+    /// A batch begins. Entries that were read count no more. A stream of which nothing is read in this time has no limit: its
+    /// reader has no connection, which says nothing of the other nodes. After an outage, while these may not read yet, all
+    /// entries count (`held`).
     pub(super) fn begin(&mut self, timeout: Duration, held: bool) {
         for stream in &mut self.0 {
             stream.underway = 0;
             if held {
-                stream.full = None;
+                (stream.full, stream.is_unread) = (None, false);
                 continue;
             }
             if stream.full.is_some_and(|since| since.elapsed() >= timeout) {
                 stream.appended.clear();
-                stream.full = None;
+                (stream.full, stream.is_unread) = (None, true);
             }
             while stream.appended.front().is_some_and(|id| Some(*id) <= stream.read) {
                 stream.appended.pop_front();
@@ -68,7 +77,8 @@ impl Window {
     /// Whether the batch may have one more entry for a stream of this length.
     pub(super) fn admits(&mut self, stream: &str, max_len: u64) -> bool {
         let Some(stream) = self.stream(stream) else { return true };
-        let admits = ((stream.appended.len() + stream.underway) as u64) < (max_len / PART).max(LEAST);
+        let ahead = (stream.appended.len() + stream.underway) as u64;
+        let admits = stream.is_unread || ahead < (max_len / PART).max(LEAST);
         if admits {
             stream.underway += 1;
         } else {
@@ -79,7 +89,9 @@ impl Window {
 
     /// An entry was appended.
     pub(super) fn appended(&mut self, stream: &str, id: &str) {
-        if let Some((stream, id)) = self.stream(stream).zip(id.parse().ok()) {
+        if let Some((stream, id)) =
+            self.stream(stream).filter(|stream| !stream.is_unread).zip(id.parse().ok())
+        {
             stream.appended.push_back(id);
         }
     }
@@ -127,10 +139,13 @@ mod tests {
         assert!(window.read("a", id(30)));
         assert_eq!(append(&mut window, "a", 101, 60, false), 30);
         assert_eq!(window.full_until(TIMEOUT), Some(Instant::now() + TIMEOUT));
-        // Without a reader they go on in steps.
+        // Without a reader there is no limit, until it reads again.
         tokio::time::advance(TIMEOUT).await;
-        assert_eq!(append(&mut window, "a", 131, 200, false), 100);
-        assert_eq!(window.full_until(TIMEOUT), Some(Instant::now() + TIMEOUT));
+        assert_eq!(append(&mut window, "a", 131, 5000, false), 5000);
+        assert_eq!(window.full_until(TIMEOUT), None);
+        assert_eq!(append(&mut window, "a", 5131, 5000, false), 5000);
+        assert!(!window.read("a", id(5000)), "nothing waits");
+        assert_eq!(append(&mut window, "a", 10131, 200, false), 100);
     }
 
     #[tokio::test(start_paused = true)]

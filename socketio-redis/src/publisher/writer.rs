@@ -158,3 +158,75 @@ fn fail(shared: &Shared, batch: &mut Batch) {
         }
     }
 }
+
+#[cfg(all(test, feature = "adapter"))]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::driver::listening::{Entries, Sink, Subscriptions};
+    use crate::driver::{BoxFuture, Driver, DriverError};
+    use crate::publisher::{Publisher, Tuning};
+    use crate::stats::Counters;
+
+    /// A broker that counts the entries that are appended. Nobody reads them.
+    #[derive(Clone, Default)]
+    struct Broker(Arc<AtomicU64>);
+
+    impl Driver for Broker {
+        fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, DriverError>> {
+            Box::pin(async { Ok(Box::new(self.clone()) as Box<dyn Commands>) })
+        }
+
+        fn subscriptions(
+            &self,
+            _: Arc<dyn Sink>,
+        ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, DriverError>> {
+            Box::pin(async { Err(DriverError::Ended) })
+        }
+
+        fn entries<'a>(
+            &'a self,
+            _: &'a str,
+            _: Duration,
+        ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
+            Box::pin(async { Err(DriverError::Ended) })
+        }
+    }
+
+    impl Commands for Broker {
+        fn send<'a>(
+            &'a mut self,
+            batch: &'a [&'a Command],
+        ) -> BoxFuture<'a, Result<Vec<Reply>, DriverError>> {
+            let reply = |_| Reply::Text(format!("{}-0", self.0.fetch_add(1, Ordering::Relaxed) + 1));
+            let replies = batch.iter().map(reply).collect();
+            Box::pin(async { Ok(replies) })
+        }
+
+        fn lost(&self) -> BoxFuture<'_, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// Entries wait for the reader of their stream, but not when the node is closed.
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_node_appends_everything_that_waits_for_its_reader() {
+        let broker = Broker::default();
+        let counters = Arc::new(Counters::default());
+        let publisher =
+            Publisher::start(Box::new(broker.clone()), Arc::clone(&counters), Tuning::default(), false);
+        publisher.shared().reads("stream");
+        for _ in 0..50 {
+            let command = Command::Append { stream: "stream".to_owned(), max_len: 160, fields: Vec::new() };
+            publisher.push(command).unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(broker.0.load(Ordering::Relaxed), 16);
+        drop(publisher);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(broker.0.load(Ordering::Relaxed), 50);
+        assert_eq!(counters.stats(0, 0).published, 50);
+    }
+}

@@ -263,9 +263,7 @@ fn test() -> Outcome {
 
 fn autobahn() -> Outcome {
     let python = tools::python_environment("autobahn", "tests/autobahn/requirements.txt")?;
-    // The profile and the features of the stage `test`, which has built it.
-    Run::cargo(&["build", "--profile", "test", "--workspace", "--all-features", "--bin", "autobahn"])
-        .status()?;
+    test_programs::build()?;
     let program = tools::target().join("debug").join("autobahn");
     let cases = ["tests/autobahn/run.py", &program.to_string_lossy()];
     all([Run::new(&python, &cases, &root()).limit(Duration::from_secs(330))])

@@ -17,10 +17,16 @@ struct Program {
     package: PathBuf,
 }
 
+/// Builds all tests, and the programs of the package `tests`. Another command would choose other features of the
+/// dependencies, and build them again.
+pub(crate) fn build() -> Result<(), String> {
+    Run::cargo(&[&WORKSPACE[..], &["--no-run"]].concat()).status()
+}
+
 /// Builds and runs all tests, doc tests included.
 pub(crate) fn run(environment: &[(&str, &str)]) -> Result<(), String> {
-    // The first build shows its messages; the second one builds nothing and lists the programs.
-    Run::cargo(&[&WORKSPACE[..], &["--no-run"]].concat()).status()?;
+    // This build shows its messages; the second one builds nothing and lists the programs.
+    build()?;
     let list =
         [&WORKSPACE[..], &["--no-run", "--quiet", "--message-format", "json-render-diagnostics"]].concat();
     let mut programs = programs(&Run::cargo(&list).output()?);

@@ -5,7 +5,7 @@ use std::fs;
 use super::launch::Launch;
 use crate::paths::root;
 use crate::run::Run;
-use crate::tools;
+use crate::{test_programs, tools};
 
 /// A server.
 pub(super) struct Server {
@@ -44,17 +44,17 @@ pub(super) fn load_generator() -> Result<String, String> {
 }
 
 pub(super) fn ours() -> Result<Launch, String> {
-    built(&["build", "--profile", "dist", "-p", "tests", "--bin", "bench-server"], "dist")
+    Run::cargo(&["build", "--profile", "dist", "-p", "tests", "--bin", "bench-server"]).status()?;
+    built("dist")
 }
 
 pub(super) fn checked() -> Result<Launch, String> {
-    // Another command would choose other features of the dependencies, and build them again.
-    built(&["test", "--workspace", "--all-features", "--no-run"], "debug")
+    test_programs::build()?;
+    built("debug")
 }
 
-/// Our server, built with this command into this folder.
-fn built(command: &[&str], folder: &str) -> Result<Launch, String> {
-    Run::cargo(command).status()?;
+/// Our server, which was built into this folder.
+fn built(folder: &str) -> Result<Launch, String> {
     let program = tools::target().join(folder).join("bench-server").to_string_lossy().into_owned();
     let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
     // The version names the allocator, because the others use the default one of their platform.

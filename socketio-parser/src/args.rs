@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::de::{Deserialize, IntoDeserializer};
 
 use crate::arg_list::ArgList;
@@ -299,6 +299,13 @@ impl RawValue {
     /// neighbouring packets; a value that is kept for long should not keep that buffer alive.
     pub fn detach(self) -> Self {
         Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self }
+    }
+
+    /// As [`detach`](Self::detach), with the copy in a buffer that it shares with those before and after it: for many
+    /// small values that are kept for about as long. `buffer` stays empty, and loses the capacity that is used.
+    pub fn detach_into(self, buffer: &mut BytesMut) -> Self {
+        buffer.extend_from_slice(&self.bytes);
+        Self { bytes: buffer.split().freeze(), ..self }
     }
 
     /// Deserializes the value.

@@ -85,8 +85,7 @@ impl<'a> Writer<'a> {
     pub fn text(&mut self, text: &str) {
         self.separate();
         match self.parser {
-            // A string can always be written.
-            Parser::Json => drop(serde_json::to_writer(&mut *self.out, text)),
+            Parser::Json => crate::json::text::push_string(self.out, text),
             Parser::Msgpack => ser::string(self.out, text),
         }
     }

@@ -5,7 +5,7 @@
 //! requested type decides later whether it can hold them.
 
 use super::open::Open;
-use super::tokens::{escape, fraction, long};
+use super::tokens::{HIGH, escape, fraction, long, stops};
 use crate::json::spans::{Span, Spans};
 use crate::limits::Limit;
 use crate::{DecodeError, Limits};
@@ -138,16 +138,19 @@ pub(crate) fn end(text: &[u8], at: usize, depth: u32, max_depth: u32) -> Result<
     Ok(cursor.at)
 }
 
+/// End of the string at `at`, and whether it has escapes. Does not check the text for UTF-8.
+#[cfg(feature = "msgpack")]
+pub(crate) fn string(text: &[u8], at: usize) -> Result<(usize, bool), DecodeError> {
+    let mut cursor = Cursor { text, at, high: 0 };
+    cursor.expect(b'"')?;
+    let is_escaped = cursor.string()?;
+    Ok((cursor.at, is_escaped))
+}
+
 /// The decoder has checked that a packet is not longer than `u32::MAX`.
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-const QUOTES: u64 = ONES * b'"' as u64;
-const BACKSLASHES: u64 = ONES * b'\\' as u64;
-const SPACES: u64 = ONES * b' ' as u64;
 
 /// Position in the text.
 ///
@@ -281,16 +284,9 @@ impl Cursor<'_> {
             };
             let word = u64::from_le_bytes(*chunk);
             self.high |= word;
-            // The classic zero-byte test, after an XOR that turns the sought byte into zero. A borrow can
-            // produce false hits only above the first hit, and only the first hit is used.
-            let quote = word ^ QUOTES;
-            let backslash = word ^ BACKSLASHES;
-            let hits = ((quote.wrapping_sub(ONES) & !quote)
-                | (backslash.wrapping_sub(ONES) & !backslash)
-                | (word.wrapping_sub(SPACES) & !word))
-                & HIGH;
-            if hits != 0 {
-                self.at += hits.trailing_zeros() as usize / 8;
+            let stops = stops(word);
+            if stops != 0 {
+                self.at += stops.trailing_zeros() as usize / 8;
                 return;
             }
             self.at += 8;

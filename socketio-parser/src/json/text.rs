@@ -138,6 +138,20 @@ pub(crate) fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
+/// Appends a string with its quotes. Most strings need no escapes, and are copied as they are.
+#[cfg(feature = "msgpack")]
+pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
+    if super::tokens::is_plain(text.as_bytes()) {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // A string can always be written.
+        drop(serde_json::to_writer(out, text));
+    }
+}
+
 /// Appends binary data as `JSON.stringify` writes a `Buffer` of Node.js.
 #[cfg(feature = "msgpack")]
 pub(crate) fn push_buffer(out: &mut Vec<u8>, content: &[u8]) {
@@ -172,6 +186,24 @@ mod tests {
     fn unpaired_surrogates_are_no_string() {
         for text in [r"\ud800", r"\udc00", r"\ud800x", r"\ud800\n", r"\ud800\u0041", r"\udc00\ud800"] {
             assert_eq!(unescape(text), None, "{text}");
+        }
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn strings_are_written_as_serde_json_writes_them() {
+        let odd = ["\"", "\\", "\n", "\u{1f}", "\0", "\u{7f}", "\u{80}", "é", "😀", " "];
+        for length in 0..40 {
+            let plain = "x".repeat(length);
+            for at in 0..=length {
+                let (before, after) = plain.split_at(at);
+                for odd in odd {
+                    let text = format!("{before}{odd}{after}");
+                    let mut out = b"[".to_vec();
+                    super::push_string(&mut out, &text);
+                    assert_eq!(out[1..], serde_json::to_vec(&text).unwrap(), "{text:?}");
+                }
+            }
         }
     }
 

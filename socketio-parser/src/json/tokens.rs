@@ -1,4 +1,25 @@
-//! Rare parts of JSON tokens: long strings, escapes, fractions. They stay out of the scanner's hot loops.
+//! Parts of JSON tokens: the search for the end of a string; and long strings, escapes and fractions, which are rare
+//! and stay out of the scanner's hot loops.
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// The high bit of each of eight bytes.
+pub(super) const HIGH: u64 = 0x8080_8080_8080_8080;
+const QUOTES: u64 = ONES * b'"' as u64;
+const BACKSLASHES: u64 = ONES * b'\\' as u64;
+const SPACES: u64 = ONES * b' ' as u64;
+
+/// The high bit of each quote, backslash and control character among eight bytes. Only the first one is certain.
+#[inline(always)]
+pub(super) fn stops(word: u64) -> u64 {
+    // The classic zero-byte test, after an XOR that turns the sought byte into zero. A borrow can produce false hits
+    // only above the first hit.
+    let quote = word ^ QUOTES;
+    let backslash = word ^ BACKSLASHES;
+    ((quote.wrapping_sub(ONES) & !quote)
+        | (backslash.wrapping_sub(ONES) & !backslash)
+        | (word.wrapping_sub(SPACES) & !word))
+        & HIGH
+}
 
 /// The rest of a long string, or of one near the end of the text: first in blocks that the compiler
 /// vectorizes, then byte by byte. Returns the position of the stop byte and the combined high bits.
@@ -25,6 +46,24 @@ pub(super) fn long(text: &[u8], mut at: usize, mut high: u64) -> (usize, u64) {
         at += 1;
     }
     (at, high)
+}
+
+/// Whether a text can stand in quotes without escapes.
+#[cfg(feature = "msgpack")]
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    let is_plain = |chunk: &[u8; 8]| stops(u64::from_le_bytes(*chunk)) == 0;
+    // The last word overlaps the one before it.
+    let Some(last) = text.last_chunk::<8>() else {
+        return !text.iter().any(|&byte| byte == b'"' || byte == b'\\' || byte < b' ');
+    };
+    let mut rest = text;
+    while let Some((chunk, more)) = rest.split_first_chunk::<8>() {
+        if !is_plain(chunk) {
+            return false;
+        }
+        rest = more;
+    }
+    is_plain(last)
 }
 
 /// An escape sequence, from its backslash. Returns the position after it, or the position of the error.

@@ -52,6 +52,8 @@ use crate::{DecodeError, Parser, RawValue};
 #[derive(Debug)]
 pub struct Reader<'a> {
     bytes: &'a Bytes,
+    /// The same as text, if it is JSON.
+    text: &'a str,
     at: usize,
     /// End of the last value that was read, without the white space after it.
     end: usize,
@@ -67,11 +69,12 @@ impl<'a> Reader<'a> {
         if u32::try_from(bytes.len()).is_err() {
             return Err(DecodeError::Limit(Limit::PacketBytes));
         }
-        if parser == Parser::Json {
-            std::str::from_utf8(bytes).map_err(|_| DecodeError::Unicode)?;
-        }
+        let text = match parser {
+            Parser::Json => std::str::from_utf8(bytes).map_err(|_| DecodeError::Unicode)?,
+            Parser::Msgpack => "",
+        };
         let mut reader =
-            Self { bytes, at: 0, end: 0, depth: 0, max_depth: max_depth.min(DEPTH_CEILING), parser };
+            Self { bytes, text, at: 0, end: 0, depth: 0, max_depth: max_depth.min(DEPTH_CEILING), parser };
         reader.space();
         Ok(reader)
     }
@@ -141,6 +144,11 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// Number of bytes from this position to the end of the message.
+    pub fn remaining(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
     /// The value from this position to the end of the last value that was read, undecoded: a value whose
     /// members were read is available as a whole without a second pass.
     pub fn since(&self, position: usize) -> RawValue {
@@ -151,20 +159,31 @@ impl<'a> Reader<'a> {
 
     /// Reads a string; `None` for other types. An unpaired surrogate becomes U+FFFD.
     pub fn text(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        if self.parser == Parser::Json {
+            if self.peek() != b'"' {
+                return self.skip().map(|()| None);
+            }
+            return self.json_text().map(Some);
+        }
         let bytes: &'a [u8] = self.bytes;
         let range = self.range()?;
-        match self.parser {
-            Parser::Json => Ok(match bytes.get(range) {
-                Some([b'"', inside @ .., b'"']) => Some(json_text(inside)),
-                _ => None,
-            }),
-            Parser::Msgpack => match token(bytes, range.start) {
-                Some((Token::Str(text), _)) => {
-                    std::str::from_utf8(text).map(Cow::Borrowed).map(Some).map_err(|_| DecodeError::Unicode)
-                }
-                _ => Ok(None),
-            },
+        match token(bytes, range.start) {
+            Some((Token::Str(text), _)) => {
+                std::str::from_utf8(text).map(Cow::Borrowed).map(Some).map_err(|_| DecodeError::Unicode)
+            }
+            _ => Ok(None),
         }
+    }
+
+    /// Reads the JSON string at the cursor, with the white space after it.
+    fn json_text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        let start = self.at;
+        let (end, is_escaped) = scan::string(self.bytes, start)?;
+        (self.at, self.end) = (end, end);
+        self.space();
+        // Both ends are quotes.
+        let inside = self.text.get(start + 1..end - 1).unwrap_or_default();
+        Ok(if is_escaped { Cow::Owned(unescape(inside)) } else { Cow::Borrowed(inside) })
     }
 
     /// Reads a number as JavaScript does; `None` for other types.
@@ -318,7 +337,7 @@ impl<'a> Reader<'a> {
         if self.peek() != b'"' {
             return Err(self.fault());
         }
-        let Some(key) = self.text()? else { return Err(self.fault()) };
+        let key = self.json_text()?;
         if self.peek() != b':' {
             return Err(self.fault());
         }
@@ -349,16 +368,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The content of a JSON string.
-fn json_text(inside: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(inside) {
-        Ok(text) if !inside.contains(&b'\\') => Cow::Borrowed(text),
-        _ => {
-            let mut out = String::new();
-            match unescape_into(inside, &mut out) {
-                Some(()) => Cow::Owned(out),
-                None => Cow::Owned(unescape_lossy(inside)),
-            }
-        }
+/// The content of a JSON string with escapes.
+fn unescape(inside: &str) -> String {
+    let mut out = String::new();
+    match unescape_into(inside.as_bytes(), &mut out) {
+        Some(()) => out,
+        None => unescape_lossy(inside.as_bytes()),
     }
 }

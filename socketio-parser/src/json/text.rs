@@ -141,12 +141,13 @@ pub(crate) fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
 /// Appends a string with its quotes. Most strings need no escapes, and are copied as they are.
 #[cfg(feature = "msgpack")]
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
-    if super::tokens::is_plain(text.as_bytes()) {
-        out.reserve(text.len() + 2);
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
+    let start = out.len();
+    out.reserve(text.len() + 10);
+    out.push(b'"');
+    if super::tokens::push_plain(out, text.as_bytes()) {
         out.push(b'"');
     } else {
+        out.truncate(start);
         // A string can always be written.
         drop(serde_json::to_writer(out, text));
     }

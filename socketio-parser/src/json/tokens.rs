@@ -48,22 +48,31 @@ pub(super) fn long(text: &[u8], mut at: usize, mut high: u64) -> (usize, u64) {
     (at, high)
 }
 
-/// Whether a text can stand in quotes without escapes.
+/// Appends a text up to the first word with a byte that cannot stand in quotes. Returns whether that is all of it.
+/// Copies of a fixed length need no call, and most texts are short.
 #[cfg(feature = "msgpack")]
-pub(super) fn is_plain(text: &[u8]) -> bool {
-    let is_plain = |chunk: &[u8; 8]| stops(u64::from_le_bytes(*chunk)) == 0;
-    // The last word overlaps the one before it.
-    let Some(last) = text.last_chunk::<8>() else {
-        return !text.iter().any(|&byte| byte == b'"' || byte == b'\\' || byte < b' ');
-    };
+pub(super) fn push_plain(out: &mut Vec<u8>, text: &[u8]) -> bool {
+    let end = out.len() + text.len();
     let mut rest = text;
-    while let Some((chunk, more)) = rest.split_first_chunk::<8>() {
-        if !is_plain(chunk) {
+    while let Some((word, more)) = rest.split_first_chunk::<8>() {
+        if stops(u64::from_le_bytes(*word)) != 0 {
             return false;
         }
+        out.extend_from_slice(word);
         rest = more;
     }
-    is_plain(last)
+    match text.last_chunk::<8>() {
+        // The last word overlaps the one before it.
+        Some(word) => {
+            out.truncate(end - word.len());
+            out.extend_from_slice(word);
+            stops(u64::from_le_bytes(*word)) == 0
+        }
+        None => rest.iter().all(|&byte| {
+            out.push(byte);
+            !(byte == b'"' || byte == b'\\' || byte < b' ')
+        }),
+    }
 }
 
 /// An escape sequence, from its backslash. Returns the position after it, or the position of the error.

@@ -104,17 +104,17 @@ fn draft<K: AsRef<[u8]>>(
     let text = |bytes: &Bytes, what| {
         std::str::from_utf8(bytes).map(Arc::<str>::from).map_err(|_| DecodeError::Type(what))
     };
+    let number = |bytes: &Bytes| std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
     for (name, value) in fields {
         match name.as_ref() {
             b"uid" => uid = Some(text(&value, "uid")?),
             b"nsp" => nsp = Some(text(&value, "nsp")?),
-            b"type" => kind = Some(text(&value, "type")?),
+            b"type" => kind = Some(number(&value).ok_or(DecodeError::Type("type"))?),
             b"data" => content = value,
             _ => {}
         }
     }
-    let kind = kind.ok_or(DecodeError::Missing("type"))?;
-    let kind: u32 = kind.parse().map_err(|_| DecodeError::Type("type"))?;
+    let kind: u32 = kind.ok_or(DecodeError::Missing("type"))?;
     check_size(&content, limits)?;
     let mut parts = Parts::default();
     if !content.is_empty() {

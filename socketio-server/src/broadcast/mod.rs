@@ -248,7 +248,11 @@ impl Broadcast {
         for node in &*self.nodes() {
             let found = node.fetch(&self.target, self.timeout, self.local_only).await?;
             let socket = |details| RemoteSocket::new(node, details, self.ack_timeout());
-            all.add(found.with(|details| details.into_iter().map(socket).collect()));
+            all.add(found.with(|servers| {
+                let mut sockets = Vec::with_capacity(servers.iter().map(Vec::len).sum());
+                sockets.extend(servers.into_iter().flatten().map(socket));
+                sockets
+            }));
         }
         whole(all)
     }

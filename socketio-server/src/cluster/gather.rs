@@ -63,18 +63,18 @@ impl NamespaceNode {
         Ok(gathered)
     }
 
-    /// The selected sockets of all servers, or with `local_only` of this server.
+    /// The selected sockets of all servers, or with `local_only` of this server; a list of each.
     pub(crate) async fn fetch(
         &self,
         target: &Target,
         timeout: Option<Duration>,
         local_only: bool,
-    ) -> Result<Gathered<SocketDetails>, AdapterError> {
+    ) -> Result<Gathered<Vec<SocketDetails>>, AdapterError> {
         let here = self.rooms.details(target);
         if local_only {
-            return Ok(Gathered::of(here));
+            return Ok(Gathered::of(vec![here]));
         }
-        let Some(cluster) = self.cluster_opened().await else { return Ok(Gathered::of(here)) };
+        let Some(cluster) = self.cluster_opened().await else { return Ok(Gathered::of(vec![here])) };
         let deadline = cluster.deadline(timeout);
         let open = cluster.open_request().await?;
         cluster
@@ -84,7 +84,9 @@ impl NamespaceNode {
             Reply::Sockets(_, sockets) => Some(sockets),
             _ => None,
         });
-        Ok(others.await.with(|others| join(here, others)))
+        let mut gathered = others.await;
+        gathered.answers.insert(0, here);
+        Ok(gathered)
     }
 
     /// The names of the rooms of all servers, the ids of sockets among them.

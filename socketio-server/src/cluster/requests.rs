@@ -99,7 +99,11 @@ impl<T> Gathered<T> {
 
     /// Adds the result of another namespace.
     pub(crate) fn add(&mut self, other: Self) {
-        self.answers.extend(other.answers);
+        if self.answers.is_empty() {
+            self.answers = other.answers;
+        } else {
+            self.answers.extend(other.answers);
+        }
         self.missing = self.missing.saturating_add(other.missing);
         self.silent.extend(other.silent);
         self.health = self.health.worse(other.health);

@@ -1,11 +1,13 @@
 //! The handshake of a socket.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::fmt::{Display, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
 use engineio::{Query, RequestHead, Session};
 use serde::Deserialize;
+use serde_json::Map;
 use socketio_parser::{ArgError, RawValue};
 
 use crate::cluster::{HandshakeDetails, HandshakeSource, HandshakeView};
@@ -100,9 +102,13 @@ impl Handshake {
 
 impl HandshakeSource for Handshake {
     fn view(&self) -> HandshakeView<'_> {
-        let mut headers = Vec::<(&str, Cow<'_, str>)>::new();
+        // Browsers send about this many.
+        let mut headers = Vec::<(&str, Cow<'_, str>)>::with_capacity(16);
         for (name, value) in self.request().headers() {
-            let value = String::from_utf8_lossy(value);
+            let value = match std::str::from_utf8(value) {
+                Ok(value) => Cow::Borrowed(value),
+                Err(_) => String::from_utf8_lossy(value),
+            };
             match headers.iter_mut().find(|(before, _)| *before == name) {
                 // As Node.js joins repeated headers. A comma may be part of a cookie.
                 Some((_, before)) => {
@@ -116,14 +122,53 @@ impl HandshakeSource for Handshake {
         let issued = self.issued.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         HandshakeView {
             headers,
-            time: httpdate::fmt_http_date(self.issued),
-            address: self.address().map(|address| address.ip().to_string()).unwrap_or_default(),
+            time: text(29, httpdate::HttpDate::from(self.issued)),
+            address: self.address().map(|address| address_text(address.ip())).unwrap_or_default(),
             xdomain: self.is_cross_domain(),
             secure: self.is_secure(),
             issued: u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),
             url: self.url(),
             query: self.query().iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect(),
-            auth: self.auth().unwrap_or_default(),
+            auth: match &self.auth {
+                Some(auth) => auth.parse().unwrap_or_default(),
+                None => Map::new().into(),
+            },
+        }
+    }
+}
+
+/// The text of a value that usually has this length.
+fn text(length: usize, value: impl Display) -> String {
+    let mut text = String::with_capacity(length);
+    // Writing into a text does not fail.
+    let _ = write!(text, "{value}");
+    text
+}
+
+/// As `Display` writes an address, but without the general code for numbers for the usual ones of IPv4.
+fn address_text(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return text(39, address) };
+    let mut out = String::with_capacity(16);
+    for octet in address.octets() {
+        for (unit, is_needed) in [(100, octet >= 100), (10, octet >= 10), (1, true)] {
+            if is_needed {
+                out.push(char::from(b'0' + octet / unit % 10));
+            }
+        }
+        out.push('.');
+    }
+    out.pop();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_display_writes_them() {
+        for address in ["0.0.0.0", "1.20.99.100", "101.110.199.255", "127.0.0.1", "::1", "::ffff:10.0.0.1"] {
+            assert_eq!(address_text(address.parse().unwrap()), address);
         }
     }
 }

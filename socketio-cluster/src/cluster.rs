@@ -197,7 +197,8 @@ pub(crate) fn write_data(
         Message::FetchSocketsResponse { request, sockets } => {
             writer.object(2);
             id(writer, request);
-            writer.key("sockets").value(sockets)?;
+            writer.key("sockets");
+            wire::write_sockets(writer, sockets)?;
         }
         Message::ServerSideEmit { event, request } => {
             writer.object(1 + usize::from(request.is_some()));

@@ -137,6 +137,10 @@ fn assert_same(one: &Message, other: &Message) {
         }
         (Message::FetchSocketsResponse { sockets, .. }, Message::FetchSocketsResponse { sockets: s, .. }) => {
             assert_eq!(sockets.len(), s.len());
+            for (socket, again) in sockets.iter().zip(s) {
+                assert_eq!((socket.id(), socket.rooms()), (again.id(), again.rooms()));
+                assert_eq!(socket.handshake().headers, again.handshake().headers);
+            }
         }
         (Message::ServerSideEmit { event, request }, Message::ServerSideEmit { event: e, request: r }) => {
             assert_eq!((event.name(), event.args().len(), request), (e.name(), e.args().len(), r));

@@ -236,12 +236,12 @@ fn check_meaning(medium: &str, messages: &BTreeMap<String, Vec<Message>>) {
 
     let Message::FetchSocketsResponse { sockets, .. } = &messages["fetch"][1] else { panic!("{medium}") };
     let [socket] = &sockets[..] else { panic!("{medium}") };
-    assert_eq!(socket.rooms, [socket.id.as_str(), "r", "123", "x"].map(Into::into));
-    assert_eq!(socket.data, json!({"user": "Zoé", "at": [1, 2.5, null, true]}));
-    assert_eq!(socket.handshake.headers["set-cookie"], "a=1, b=2");
-    assert_eq!(socket.handshake.query["x"], "2");
-    assert_eq!(socket.handshake.auth["token"], "t");
-    assert!(socket.handshake.issued > 1_700_000_000_000 && socket.handshake.address == "127.0.0.1");
+    assert_eq!(socket.rooms(), [&**socket.id(), "r", "123", "x"].map(Into::into));
+    assert_eq!(*socket.data(), json!({"user": "Zoé", "at": [1, 2.5, null, true]}));
+    assert_eq!(socket.handshake().headers["set-cookie"], "a=1, b=2");
+    assert_eq!(socket.handshake().query["x"], "2");
+    assert_eq!(socket.handshake().auth["token"], "t");
+    assert!(socket.handshake().issued > 1_700_000_000_000 && socket.handshake().address == "127.0.0.1");
 }
 
 #[test]

@@ -257,16 +257,11 @@ impl ClusterLink for Answering {
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
         Box::pin(async move {
             if let Message::FetchSockets { request, .. } = message {
-                let sockets = vec![SocketDetails {
-                    id: "42".to_owned(),
-                    handshake: HandshakeDetails {
-                        url: "/elsewhere".to_owned(),
-                        ..HandshakeDetails::default()
-                    }
-                    .into(),
-                    rooms: vec!["42".into(), "room1".into()],
-                    data: json!({"username": "john"}),
-                }];
+                let handshake =
+                    HandshakeDetails { url: "/elsewhere".to_owned(), ..HandshakeDetails::default() };
+                let rooms = vec!["42".into(), "room1".into()];
+                let data = json!({"username": "john"});
+                let sockets = vec![SocketDetails::new("42".into(), handshake, rooms, data)];
                 let answer = Message::FetchSocketsResponse { request: request.clone(), sockets };
                 self.0.receive("elsewhere".into(), answer, None).await;
             }

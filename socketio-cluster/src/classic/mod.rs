@@ -21,7 +21,7 @@ use socketio_parser::{Event, Parser};
 pub use self::channels::Channels;
 pub use self::request::{Action, Request, RequestKind, decode_request, encode_request, encode_request_in};
 pub use self::response::{
-    Response, decode_response, decode_response_if, encode_response, encode_response_in,
+    Response, decode_response, decode_response_if, encode_answer_in, encode_response, encode_response_in,
 };
 use crate::error::{DecodeError, EncodeError};
 use crate::limits::Limits;

@@ -47,43 +47,55 @@ pub fn encode_response_in(
     response: &Response,
     limits: &Limits,
 ) -> Result<Vec<u8>, EncodeError> {
-    let parser = match response {
-        Response::Message(Message::BroadcastAck { .. }) => parser,
-        _ => Parser::Json,
-    };
-    let mut out = Vec::with_capacity(match response {
-        Response::Message(message) => wire::capacity(message, limits),
-        _ => 128,
-    });
-    write(&mut Writer::new(parser, &mut out, limits.max_message_bytes), response)?;
+    let mut out = Vec::with_capacity(128);
+    match response {
+        Response::Message(message) => return encode_answer_in(parser, message, limits),
+        Response::Done { request } => {
+            let mut writer = Writer::new(Parser::Json, &mut out, limits.max_message_bytes);
+            writer.object(1);
+            id(&mut writer, request);
+            writer.end_object();
+        }
+        Response::Sockets { request, sockets } => {
+            let mut writer = Writer::new(Parser::Json, &mut out, limits.max_message_bytes);
+            writer.object(2);
+            id(&mut writer, request);
+            writer.key("sockets");
+            wire::rooms_to_join(&mut writer, sockets);
+            writer.end_object();
+        }
+    }
     wire::check_written(&out, limits)?;
     Ok(out)
 }
 
-fn write(writer: &mut Writer<'_>, response: &Response) -> Result<(), EncodeError> {
-    match response {
-        Response::Done { request } => {
-            writer.object(1);
-            id(writer, request);
-        }
-        Response::Sockets { request, sockets } => {
+/// As [`encode_response_in`], for an answer that every adapter has.
+pub fn encode_answer_in(parser: Parser, answer: &Message, limits: &Limits) -> Result<Vec<u8>, EncodeError> {
+    let parser = match answer {
+        Message::BroadcastAck { .. } => parser,
+        _ => Parser::Json,
+    };
+    let mut out = Vec::with_capacity(wire::capacity(answer, limits));
+    write(&mut Writer::new(parser, &mut out, limits.max_message_bytes), answer)?;
+    wire::check_written(&out, limits)?;
+    Ok(out)
+}
+
+fn write(writer: &mut Writer<'_>, answer: &Message) -> Result<(), EncodeError> {
+    match answer {
+        Message::FetchSocketsResponse { request, sockets } => {
             writer.object(2);
             id(writer, request);
             writer.key("sockets");
-            wire::rooms_to_join(writer, sockets);
+            wire::write_sockets(writer, sockets)?;
         }
-        Response::Message(Message::FetchSocketsResponse { request, sockets }) => {
-            writer.object(2);
-            id(writer, request);
-            writer.key("sockets").value(sockets)?;
-        }
-        Response::Message(Message::AllRoomsResponse { request, rooms }) => {
+        Message::AllRoomsResponse { request, rooms } => {
             writer.object(2);
             id(writer, request);
             writer.key("rooms");
             wire::rooms_to_join(writer, rooms);
         }
-        Response::Message(Message::ServerSideEmitResponse { request, answer }) => {
+        Message::ServerSideEmitResponse { request, answer } => {
             writer.object(2 + usize::from(answer.is_some()));
             writer.key("type").number(number::SERVER_SIDE_EMIT.into());
             id(writer, request);
@@ -91,13 +103,13 @@ fn write(writer: &mut Writer<'_>, response: &Response) -> Result<(), EncodeError
                 writer.key("data").raw(answer)?;
             }
         }
-        Response::Message(Message::BroadcastClientCount { request, count }) => {
+        Message::BroadcastClientCount { request, count } => {
             writer.object(3);
             writer.key("type").number(number::CLIENT_COUNT.into());
             id(writer, request);
             writer.key("clientCount").number(*count as u64);
         }
-        Response::Message(Message::BroadcastAck { request, answer }) => {
+        Message::BroadcastAck { request, answer } => {
             writer.object(2 + usize::from(answer.is_some()));
             writer.key("type").number(number::ACK.into());
             id(writer, request);
@@ -105,7 +117,7 @@ fn write(writer: &mut Writer<'_>, response: &Response) -> Result<(), EncodeError
                 writer.key("packet").raw(answer)?;
             }
         }
-        Response::Message(other) => return Err(EncodeError::Unsupported(other.kind())),
+        other => return Err(EncodeError::Unsupported(other.kind())),
     }
     writer.end_object();
     Ok(())

@@ -81,7 +81,13 @@ enum Source {
     /// A socket of this node.
     Own(Arc<dyn HandshakeSource>),
     /// As another node has sent it.
-    Received { value: RawValue, read: fn(&RawValue) -> HandshakeDetails },
+    Received(Box<Received>),
+}
+
+#[derive(Clone)]
+struct Received {
+    value: RawValue,
+    read: fn(&RawValue) -> HandshakeDetails,
 }
 
 impl LazyHandshake {
@@ -93,7 +99,18 @@ impl LazyHandshake {
     /// A handshake that another node has sent, and how to read it.
     #[cfg_attr(not(feature = "codec"), expect(dead_code, reason = "messages are read by the codec alone"))]
     pub(crate) fn received(value: RawValue, read: fn(&RawValue) -> HandshakeDetails) -> Self {
-        Self { source: Source::Received { value, read }, details: OnceLock::new() }
+        Self { source: Source::Received(Box::new(Received { value, read })), details: OnceLock::new() }
+    }
+}
+
+impl LazyHandshake {
+    /// The socket, if it is one of this node.
+    #[cfg(feature = "codec")]
+    pub(crate) fn source(&self) -> Option<&dyn HandshakeSource> {
+        match &self.source {
+            Source::Own(source) => Some(&**source),
+            _ => None,
+        }
     }
 }
 
@@ -117,7 +134,7 @@ impl Deref for LazyHandshake {
             Box::new(match &self.source {
                 Source::Details => HandshakeDetails::default(),
                 Source::Own(source) => source.view().into(),
-                Source::Received { value, read } => read(value),
+                Source::Received(received) => (received.read)(&received.value),
             })
         })
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub(crate) use draft::Draft;
 pub use draft::Head;
 pub(crate) use read::{Parts, check_size, for_clients, read_array, read_object, type_number};
+pub(crate) use sockets::write_sockets;
 pub(crate) use values::{join_id, json_text};
 pub(crate) use write::{capacity, check_written, operation, options, packet, rooms, rooms_to_join};
 

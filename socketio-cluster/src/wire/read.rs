@@ -13,7 +13,7 @@ use crate::id::RequestId;
 use crate::limits::Limits;
 use crate::message::{Flags, Message, Note};
 use crate::target::{Room, Target};
-use crate::wire::sockets::{Sockets, sockets};
+use crate::wire::sockets::{Sockets, read_sockets};
 use crate::wire::values::join_id;
 
 /// The longest timeout that is read from a message: one day.
@@ -111,7 +111,7 @@ impl Parts {
             "rooms" => self.rooms = Some(rooms(reader, "rooms", limits)?),
             "requestId" => self.request = join_id(reader)?.map(|id| RequestId::from(&*id)),
             "packet" => self.packet = Some(Packet::read(reader)?),
-            "sockets" => self.sockets = Some(sockets(reader, limits)?),
+            "sockets" => self.sockets = Some(read_sockets(reader, limits)?),
             "clientCount" => self.count = reader.number()?,
             "close" => self.close = reader.truthy()?,
             _ => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engineio::sync::Mutex;
 use socketio_cluster::classic::{
-    Channels, Response, encode_broadcast_in, encode_request_in, encode_response_in,
+    Channels, Response, encode_answer_in, encode_broadcast_in, encode_request_in, encode_response_in,
 };
 use socketio_cluster::{Message, NodeId, RequestId, Sender};
 use socketio_server::cluster::ClusterInbox;
@@ -45,8 +45,10 @@ impl ClassicNode {
     /// Publishes an answer.
     pub(super) fn answer(&self, to: &NodeId, response: &Response) -> Result<(), PublishError> {
         let payload = encode_response_in(self.options.parser, response, &self.member.limits)?;
-        // The official adapter answers events of servers on the channel of all.
-        let is_server = matches!(response, Response::Message(Message::ServerSideEmitResponse { .. }));
+        self.publish_answer(to, payload, false)
+    }
+
+    fn publish_answer(&self, to: &NodeId, payload: Vec<u8>, is_server: bool) -> Result<(), PublishError> {
         let specific = self.options.publish_on_specific_response_channel && !is_server && !to.is_emitter();
         let channel =
             if specific { self.channels.responses_of(to) } else { self.channels.responses().to_owned() };
@@ -83,10 +85,12 @@ impl Format for ClassicNode {
     fn respond(&self, to: &NodeId, message: &Message) -> Result<(), PublishError> {
         if let Message::FetchSocketsResponse { request, sockets } = message {
             if self.ids_only.lock().contains(request) {
-                let sockets = sockets.iter().map(|socket| socket.id.as_str().into()).collect();
+                let sockets = sockets.iter().map(|socket| Arc::clone(socket.id())).collect();
                 return self.answer(to, &Response::Sockets { request: request.clone(), sockets });
             }
         }
-        self.answer(to, &Response::Message(message.clone()))
+        let payload = encode_answer_in(self.options.parser, message, &self.member.limits)?;
+        // The official adapter answers events of servers on the channel of all.
+        self.publish_answer(to, payload, matches!(message, Message::ServerSideEmitResponse { .. }))
     }
 }

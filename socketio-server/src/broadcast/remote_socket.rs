@@ -29,22 +29,22 @@ impl RemoteSocket {
 
     /// The socket's public id.
     pub fn id(&self) -> &str {
-        &self.details.id
+        self.details.id()
     }
 
     /// Handshake of the socket.
     pub fn handshake(&self) -> &HandshakeDetails {
-        &self.details.handshake
+        self.details.handshake()
     }
 
     /// The rooms at the time of the snapshot, its own id among them.
     pub fn rooms(&self) -> &[Room] {
-        &self.details.rooms
+        self.details.rooms()
     }
 
     /// The application's data: an object, unless the application of a Node.js server has replaced it.
     pub fn data(&self) -> &Value {
-        &self.details.data
+        self.details.data()
     }
 
     /// Maximum wait for an acknowledgement.

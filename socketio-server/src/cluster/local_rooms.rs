@@ -30,7 +30,7 @@ pub(crate) trait Member: Send + Sync {
     /// The parser of the connection, if it is not the server's.
     fn wire(&self) -> Option<&Arc<Wire>>;
     /// Details for other servers. The caller fills in the rooms.
-    fn details(&self) -> SocketDetails;
+    fn details(&self, rooms: Vec<Room>) -> SocketDetails;
     /// The concrete socket, for downcasts.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
@@ -297,10 +297,8 @@ impl LocalRooms {
     /// The details of the selected sockets.
     pub(crate) fn details(&self, target: &Target) -> Vec<SocketDetails> {
         let rooms = self.read();
-        let mut details = Vec::new();
-        rooms.for_each(target, |key, _, member| {
-            details.push(SocketDetails { rooms: rooms.rooms_of(key), ..member.details() });
-        });
+        let mut details = Vec::with_capacity(rooms.at_most(target));
+        rooms.for_each(target, |key, _, member| details.push(member.details(rooms.rooms_of(key))));
         details
     }
 

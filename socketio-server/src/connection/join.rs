@@ -23,7 +23,7 @@ pub(crate) struct PendingJoin {
     name: Arc<str>,
     session: Session,
     siblings: Arc<Siblings>,
-    handshake: Handshake,
+    handshake: Arc<Handshake>,
     random_ids_for_v2: bool,
     stage: Stage,
 }
@@ -73,7 +73,7 @@ impl PendingJoin {
         siblings: &Arc<Siblings>,
         auth: Option<RawValue>,
     ) -> Self {
-        let handshake = Handshake::new(session.clone(), auth);
+        let handshake = Arc::new(Handshake::new(session.clone(), auth));
         let search = server.search(name, &handshake);
         Self {
             name: name.into(),
@@ -194,7 +194,7 @@ impl PendingJoin {
             self.session.clone(),
             Arc::clone(namespace),
             &self.siblings,
-            self.handshake.clone(),
+            Arc::clone(&self.handshake),
         );
         let mut handlers = namespace.handlers();
         let skips = |log: &crate::recovery::RecoveryLog| log.settings().skip_middlewares;

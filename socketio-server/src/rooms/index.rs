@@ -264,6 +264,15 @@ impl<S: Clone, M> Rooms<S, M> {
         }
     }
 
+    /// No more members than these are selected by the target.
+    pub(crate) fn at_most(&self, target: &Target) -> usize {
+        if target.rooms.is_empty() {
+            return self.len();
+        }
+        let of_rooms = target.rooms.iter().map(|room| self.room_len(room)).sum::<usize>();
+        of_rooms.min(self.len())
+    }
+
     /// Whether the target selects no member. Checked before a broadcast is encoded.
     pub(crate) fn is_empty(&self, target: &Target) -> bool {
         if target.rooms.is_empty() {

@@ -36,7 +36,7 @@ impl Socket {
         session: Session,
         namespace: Arc<NamespaceState>,
         siblings: &Arc<Siblings>,
-        handshake: Handshake,
+        handshake: Arc<Handshake>,
     ) -> Self {
         let (id, recovery) = match start {
             Start::New(id, None) => (id, RecoveryOutcome::NotRequested),
@@ -330,13 +330,9 @@ impl Member for Inner {
         Socket(self).notify_outgoing(event);
     }
 
-    fn details(&self) -> SocketDetails {
-        SocketDetails {
-            id: self.id.to_string(),
-            handshake: LazyHandshake::own(Arc::new(self.handshake.clone())),
-            rooms: Vec::new(),
-            data: self.data.to_value(),
-        }
+    fn details(&self, rooms: Vec<Room>) -> SocketDetails {
+        let handshake = LazyHandshake::own(Arc::clone(&self.handshake) as _);
+        SocketDetails::new(Arc::clone(&self.id), handshake, rooms, self.data.to_value())
     }
 
     fn wire(&self) -> Option<&Arc<Wire>> {

@@ -87,7 +87,8 @@ pub(crate) struct Inner {
     siblings: Arc<Siblings>,
     /// The parser of the connection, if it is not the server's.
     wire: Option<Arc<Wire>>,
-    handshake: Handshake,
+    /// Shared with the details of the socket that are given out.
+    handshake: Arc<Handshake>,
     state: SocketState,
     acks: PendingAcks,
     /// Allocated on first use.

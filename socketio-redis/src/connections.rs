@@ -4,57 +4,52 @@ use std::fmt;
 
 #[cfg(feature = "adapter")]
 use bytes::Bytes;
+use socketio_broker::publisher::Publisher;
+use socketio_broker::{Health, Stats};
+#[cfg(feature = "adapter")]
+use socketio_broker::{
+    PublishError,
+    driver::{Command, Reply, Request},
+    medium::Medium,
+};
 use tokio::sync::watch;
-
-#[cfg(feature = "adapter")]
-use crate::driver::{Command, Reply, listening::Request};
-#[cfg(feature = "adapter")]
-use crate::error::PublishError;
-#[cfg(feature = "adapter")]
-use crate::medium::Medium;
-use crate::publisher::Publisher;
-pub use crate::publisher::health::Health;
-pub use crate::stats::Stats;
 
 /// The connections of an adapter or an emitter: their state and their counters. While a handle exists they
 /// stay open.
 #[derive(Clone)]
 pub struct Connections {
-    publisher: Publisher,
+    connections: socketio_broker::Connections,
     #[cfg(feature = "adapter")]
-    medium: Option<Medium>,
+    publisher: Publisher,
 }
 
 impl Connections {
     /// Those of an emitter.
-    pub(crate) fn of_emitter(publisher: Publisher) -> Self {
+    pub(crate) fn of_emitter(publisher: &Publisher) -> Self {
         Self {
-            publisher,
+            connections: socketio_broker::Connections::of_emitter(publisher.clone()),
             #[cfg(feature = "adapter")]
-            medium: None,
+            publisher: publisher.clone(),
         }
     }
 
     /// Those of an adapter.
     #[cfg(feature = "adapter")]
     pub(crate) fn of_adapter(medium: &Medium) -> Self {
-        Self { publisher: medium.publisher().clone(), medium: Some(medium.clone()) }
+        let connections = socketio_broker::Connections::of_adapter(medium);
+        Self { connections, publisher: medium.publisher().clone() }
     }
 
     /// Waits until this server hears the others in each namespace that exists now; of an emitter, until it is connected.
     /// Without this call clients and events are served at once, and events of other servers may be missed in the first
     /// moments.
     pub async fn ready(&self) {
-        #[cfg(feature = "adapter")]
-        if let Some(medium) = &self.medium {
-            return medium.ready().await;
-        }
-        self.publisher.connected().await;
+        self.connections.ready().await;
     }
 
     /// Waits until the messages that are queued have been sent, or have failed.
     pub async fn flush(&self) {
-        self.publisher.flush().await;
+        self.connections.flush().await;
     }
 
     /// Runs a script (`EVAL`) behind the messages that wait for Redis, and waits for its reply, for at most
@@ -100,16 +95,12 @@ impl Connections {
 
     /// Whether Redis is reached, and a server hears. An emitter need not hear.
     pub fn health(&self) -> watch::Receiver<Health> {
-        self.publisher.health()
+        self.connections.health()
     }
 
     /// Counters of messages, and the current load.
     pub fn stats(&self) -> Stats {
-        #[cfg(feature = "adapter")]
-        if let Some(medium) = &self.medium {
-            return medium.stats();
-        }
-        self.publisher.stats(0)
+        self.connections.stats()
     }
 }
 

@@ -38,7 +38,6 @@
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod backoff;
 mod channel_rule;
 #[cfg(feature = "adapter")]
 mod classic;
@@ -47,16 +46,10 @@ mod driver;
 mod emitter;
 mod error;
 #[cfg(feature = "adapter")]
-mod link;
-#[cfg(feature = "adapter")]
-mod medium;
-mod publisher;
-#[cfg(feature = "adapter")]
 mod python;
 mod settings;
 #[cfg(feature = "adapter")]
 mod sharded;
-mod stats;
 #[cfg(feature = "adapter")]
 mod streams;
 mod trace;
@@ -64,13 +57,14 @@ mod trace;
 pub use self::channel_rule::SubscriptionMode;
 #[cfg(feature = "adapter")]
 pub use self::classic::{ClassicAdapter, ClassicBuilder};
+pub use self::connections::Connections;
 #[cfg(feature = "adapter")]
 pub use self::connections::ScriptReply;
-pub use self::connections::{Connections, Health, Stats};
 pub use self::emitter::{ClassicEmitter, Emitter, ShardedEmitter, StreamsEmitter};
-pub use self::error::{PublishError, SettingsError};
+pub use self::error::SettingsError;
 pub use self::settings::Redis;
 #[cfg(feature = "adapter")]
 pub use self::sharded::{ShardedAdapter, ShardedBuilder};
 #[cfg(feature = "adapter")]
 pub use self::streams::{StreamsAdapter, StreamsBuilder};
+pub use socketio_broker::{Health, PublishError, Stats};

@@ -8,10 +8,10 @@ use socketio_cluster::python::decode;
 use socketio_cluster::{DecodeError, EMITTER, Limits, NodeId};
 use socketio_server::cluster::ClusterInbox;
 
-use crate::driver::listening::{Topic, TopicKind};
-use crate::link::{Receiver, receive};
-use crate::medium::Medium;
-use crate::medium::mailbox::{Arrival, Mailbox};
+use socketio_broker::driver::{Topic, TopicKind};
+use socketio_broker::link::{Receiver, receive};
+use socketio_broker::medium::Medium;
+use socketio_broker::medium::{Arrival, Mailbox};
 
 /// The namespaces that messages of Python processes may be for.
 #[derive(Default)]

@@ -29,9 +29,15 @@ pub(crate) fn report(only: Option<&str>) -> Result<(), String> {
     let ids: BTreeSet<&str> = rows.lines().skip(1).filter_map(|row| row.split('\t').next()).collect();
 
     let mut covered = BTreeSet::new();
-    for folder in
-        ["tests", "engineio", "socketio-parser", "socketio-server", "socketio-client", "socketio-redis"]
-    {
+    for folder in [
+        "tests",
+        "engineio",
+        "socketio-parser",
+        "socketio-server",
+        "socketio-client",
+        "socketio-broker",
+        "socketio-redis",
+    ] {
         for file in sources(&root.join(folder)) {
             let text = fs::read_to_string(&file).unwrap_or_default();
             covered.extend(above_tests(&text));

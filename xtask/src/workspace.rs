@@ -23,6 +23,7 @@ pub(crate) const LIBRARIES: &[&str] = &[
     "socketio-cluster",
     "socketio-events",
     "socketio-server",
+    "socketio-broker",
     "socketio-redis",
     "socketio-client-tokio",
 ];

@@ -13,11 +13,11 @@ use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 
 use self::node::ClassicNode;
 use crate::connections::Connections;
-use crate::driver::listening::{Topic, TopicKind};
-use crate::error::PublishError;
-use crate::medium::Medium;
 use crate::python::PythonChannel;
 use crate::settings::Redis;
+use socketio_broker::PublishError;
+use socketio_broker::driver::{Topic, TopicKind};
+use socketio_broker::medium::Medium;
 
 /// Adapter for clusters of servers with the official `@socket.io/redis-adapter`: broadcasts, requests and
 /// answers on pub/sub channels.

@@ -12,10 +12,10 @@ use socketio_cluster::{Message, NodeId, RequestId, Sender};
 use socketio_server::cluster::ClusterInbox;
 
 use super::Options;
-use crate::driver::listening::{Topic, TopicKind};
-use crate::error::PublishError;
-use crate::link::{Format, Link, Member};
-use crate::medium::Medium;
+use socketio_broker::PublishError;
+use socketio_broker::driver::{Topic, TopicKind};
+use socketio_broker::link::{Format, Link, Member};
+use socketio_broker::medium::Medium;
 
 /// State of the node in one namespace.
 pub(super) struct ClassicNode {

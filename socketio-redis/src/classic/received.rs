@@ -6,9 +6,9 @@ use socketio_cluster::classic::{
 use socketio_cluster::{DecodeError, EMITTER, Message, NodeId, RequestId, Target};
 
 use super::node::ClassicNode;
-use crate::driver::listening::TopicKind;
-use crate::link::Receiver;
-use crate::medium::mailbox::Arrival;
+use socketio_broker::driver::TopicKind;
+use socketio_broker::link::Receiver;
+use socketio_broker::medium::Arrival;
 
 impl Receiver for ClassicNode {
     async fn handle(&self, arrival: Arrival) -> Result<(), DecodeError> {

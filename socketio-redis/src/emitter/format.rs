@@ -8,9 +8,9 @@ use socketio_parser::Parser;
 
 use super::Emitter;
 use crate::channel_rule::SubscriptionMode;
-use crate::driver::Command;
-use crate::error::PublishError;
 use crate::settings::Redis;
+use socketio_broker::PublishError;
+use socketio_broker::driver::Command;
 
 /// Options of an emitter for the classic adapter, with the names of the official emitter.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use socketio_parser::{Event, ToArgs};
 use self::format::Format;
 pub use self::format::{ClassicEmitter, ShardedEmitter, StreamsEmitter};
 use crate::connections::Connections;
-use crate::error::PublishError;
-use crate::publisher::Publisher;
 use crate::settings::Redis;
+use socketio_broker::PublishError;
+use socketio_broker::publisher::Publisher;
 
 /// Emits to the clients of a cluster, and to its servers, without being one of them.
 ///
@@ -64,7 +64,7 @@ impl Emitter {
 
     fn new(redis: &Redis, format: Format) -> Self {
         let publisher = redis.publisher();
-        let connections = Connections::of_emitter(publisher.clone());
+        let connections = Connections::of_emitter(&publisher);
         Self {
             shared: Arc::new(Shared { publisher, connections, format }),
             namespace: "/".into(),

@@ -8,18 +8,19 @@ use std::time::Duration;
 
 use redis::{Client, ConnectionAddr};
 
-use crate::backoff::Backoff;
-use crate::driver::Driver;
+use crate::driver::address::Address;
 use crate::driver::cluster::{Cluster, MAX_SEEDS, Nodes};
-#[cfg(feature = "adapter")]
-use crate::driver::listening::TopicKind;
-use crate::driver::redis::{Address, Profile, Single};
+use crate::driver::redis::{OneServer, Profile, Single};
 use crate::driver::sentinel::{MAX_SENTINELS, Sentinel, Watcher};
 use crate::error::SettingsError;
+use socketio_broker::backoff::Backoff;
+use socketio_broker::driver::Driver;
 #[cfg(feature = "adapter")]
-use crate::medium::{Medium, probe_topic};
-use crate::publisher::{Publisher, Tuning};
-use crate::stats::Counters;
+use socketio_broker::driver::TopicKind;
+#[cfg(feature = "adapter")]
+use socketio_broker::medium::{Medium, probe_topic};
+use socketio_broker::publisher::{Publisher, Tuning};
+use socketio_broker::stats::Counters;
 
 /// Settings of the connections to Redis, for an adapter or an emitter. Each of these opens connections of its
 /// own: one for commands, and an adapter one for its subscriptions.
@@ -224,7 +225,7 @@ impl Redis {
         let profile = Profile { name: self.name.clone(), timeout: self.tuning.timeout };
         let backoff = Backoff::new(self.tuning.min_delay, self.tuning.max_delay);
         match &self.topology {
-            Topology::Single => Box::new(Single { client: self.client.clone(), profile }),
+            Topology::Single => Box::new(OneServer(Single { client: self.client.clone(), profile })),
             Topology::Cluster { seeds } => {
                 let settings = self.client.get_connection_info().clone();
                 Box::new(Cluster {
@@ -236,7 +237,7 @@ impl Redis {
             Topology::Sentinel { service, sentinels } => {
                 let watcher = Watcher::start(service, sentinels.clone(), &profile, &backoff, counters);
                 let master = self.client.get_connection_info().clone();
-                Box::new(Sentinel { watcher, master, profile })
+                Box::new(OneServer(Sentinel { watcher, master, profile }))
             }
         }
     }

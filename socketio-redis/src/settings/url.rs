@@ -2,7 +2,7 @@
 
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, parse_redis_url};
 
-use crate::driver::redis::Address;
+use crate::driver::address::Address;
 use crate::error::SettingsError;
 
 /// The port of a sentinel whose URL has none.

@@ -12,10 +12,10 @@ use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 use self::node::ShardedNode;
 use crate::channel_rule::SubscriptionMode;
 use crate::connections::Connections;
-use crate::driver::listening::{Topic, TopicKind};
-use crate::error::PublishError;
-use crate::medium::Medium;
 use crate::settings::Redis;
+use socketio_broker::PublishError;
+use socketio_broker::driver::{Topic, TopicKind};
+use socketio_broker::medium::Medium;
 
 /// Adapter for clusters of servers with the official sharded adapter (`createShardedAdapter`). Redis 7 is
 /// needed.

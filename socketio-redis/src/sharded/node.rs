@@ -11,11 +11,11 @@ use socketio_server::cluster::ClusterInbox;
 
 use super::Options;
 use crate::channel_rule::{SubscriptionMode, looks_like_an_id};
-use crate::driver::listening::{Topic, TopicKind};
-use crate::error::PublishError;
-use crate::link::{Format, Link, Member, Receiver};
-use crate::medium::Medium;
-use crate::medium::mailbox::Arrival;
+use socketio_broker::PublishError;
+use socketio_broker::driver::{Topic, TopicKind};
+use socketio_broker::link::{Format, Link, Member, Receiver};
+use socketio_broker::medium::Arrival;
+use socketio_broker::medium::Medium;
 
 /// State of the node in one namespace.
 pub(super) struct ShardedNode {

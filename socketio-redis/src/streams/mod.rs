@@ -16,10 +16,10 @@ use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 use self::node::StreamsNode;
 use self::reader::Streams;
 use crate::connections::Connections;
-use crate::driver::listening::{Topic, TopicKind};
-use crate::error::PublishError;
-use crate::medium::Medium;
 use crate::settings::Redis;
+use socketio_broker::PublishError;
+use socketio_broker::driver::{Topic, TopicKind};
+use socketio_broker::medium::Medium;
 
 /// Adapter for clusters of servers with the official `@socket.io/redis-streams-adapter`: events are entries
 /// of a stream, requests and answers go over pub/sub.

@@ -12,11 +12,11 @@ use socketio_server::cluster::{ClusterInbox, EchoId, SessionStore};
 use super::Options;
 use super::reader::Streams;
 use super::sessions::Sessions;
-use crate::driver::Command;
-use crate::driver::listening::Topic;
-use crate::error::PublishError;
-use crate::link::{Format, Link, Member};
-use crate::medium::Medium;
+use socketio_broker::PublishError;
+use socketio_broker::driver::Command;
+use socketio_broker::driver::Topic;
+use socketio_broker::link::{Format, Link, Member};
+use socketio_broker::medium::Medium;
 
 /// The field of an entry by which its node recognizes the operation.
 pub(super) const ECHO: &str = "echo";

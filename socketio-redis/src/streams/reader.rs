@@ -11,9 +11,10 @@ use socketio_cluster::streams::EntryId;
 use socketio_server::cluster::ClusterInbox;
 
 use super::Options;
-use crate::driver::listening::{Entries, Entry};
-use crate::medium::mailbox::Mailbox;
-use crate::medium::{Gap, Medium, Shared};
+use crate::trace::BROKER;
+use socketio_broker::driver::{Entries, Entry};
+use socketio_broker::medium::Mailbox;
+use socketio_broker::medium::{Gap, Medium, Shared};
 
 /// Pause of the reading while too many messages wait.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -94,7 +95,7 @@ impl Streams {
             *position = Some(id);
         }
         let mailbox = name.and_then(|name| state.namespaces.get(name)).map(|reading| &*reading.mailbox);
-        shared.router.entry_arrived(mailbox, entry.id, entry.fields);
+        shared.router().entry_arrived(mailbox, entry.id, entry.fields);
     }
 }
 
@@ -117,10 +118,10 @@ async fn run(shared: Arc<Shared>, streams: Arc<Streams>, options: Arc<Options>, 
             () = shared.stopped() => return,
         };
         if let Some(reason) = reason {
-            crate::trace::disconnected("stream", &reason);
+            socketio_broker::trace::disconnected(BROKER, "stream", &reason);
         }
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => {}
+            () = tokio::time::sleep(backoff.next_delay()) => {}
             () = shared.stopped() => return,
         }
     }
@@ -213,7 +214,7 @@ async fn follow(
 ) -> String {
     loop {
         // The stream keeps what is not read yet.
-        while !shared.router.has_space() {
+        while !shared.router().has_space() {
             tokio::time::sleep(PAUSE).await;
         }
         let after = last.clone().unwrap_or_else(|| "0-0".to_owned());

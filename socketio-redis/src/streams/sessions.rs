@@ -14,10 +14,10 @@ use socketio_server::cluster::{
 use super::node::StreamsNode;
 use super::reader::offset;
 use super::scripts::{FORGET, LIVE, PERSIST, TAKE, WRITE_AHEAD};
-use crate::driver::listening::{Entry, Request};
-use crate::driver::{Command, Reply};
-use crate::error::PublishError;
-use crate::link::adapter_error;
+use socketio_broker::PublishError;
+use socketio_broker::driver::{Command, Reply};
+use socketio_broker::driver::{Entry, Request};
+use socketio_broker::link::adapter_error;
 
 /// Maximum length of a secret, which clients send. Those of all servers are shorter.
 const MAX_PID: usize = 256;

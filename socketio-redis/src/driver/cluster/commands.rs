@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
+use socketio_broker::driver::{BoxError, BoxFuture, Command, Commands, Reply};
 
-use super::super::redis::{Address, Connected, Packed, reply_to, to_redis};
-use super::super::{BoxFuture, Command, Commands, DriverError, Reply};
+use super::super::DriverError;
+use super::super::address::Address;
+use super::super::redis::{Connected, Packed, reply_to, to_redis};
 use super::join::join_all;
 use super::nodes::Nodes;
 use super::slots::{Redirection, slot};
 #[cfg(feature = "adapter")]
-use crate::driver::listening::Request;
+use socketio_broker::driver::Request;
 
 /// Maximum number of times that a command is sent elsewhere.
 const MAX_REDIRECTIONS: usize = 5;
@@ -251,8 +253,8 @@ fn route(command: &Command) -> Route {
 }
 
 impl Commands for ClusterCommands {
-    fn send<'a>(&'a mut self, batch: &'a [&'a Command]) -> BoxFuture<'a, Result<Vec<Reply>, DriverError>> {
-        Box::pin(self.run(batch))
+    fn send<'a>(&'a mut self, batch: &'a [&'a Command]) -> BoxFuture<'a, Result<Vec<Reply>, BoxError>> {
+        Box::pin(async move { Ok(self.run(batch).await?) })
     }
 
     fn lost(&self) -> BoxFuture<'_, ()> {

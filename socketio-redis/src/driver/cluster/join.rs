@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::super::BoxFuture;
+use socketio_broker::driver::BoxFuture;
 
 /// Runs all futures, and returns their results in the same order.
 pub(super) async fn join_all<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {

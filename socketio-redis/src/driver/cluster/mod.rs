@@ -16,6 +16,7 @@ use std::time::Duration;
 
 #[cfg(feature = "adapter")]
 use redis::ServerError;
+use socketio_broker::driver::{BoxError, BoxFuture, Commands, Driver};
 
 use self::commands::ClusterCommands;
 pub(crate) use self::nodes::{MAX_SEEDS, Nodes};
@@ -24,10 +25,10 @@ use self::slots::Redirection;
 #[cfg(feature = "adapter")]
 use self::subscriptions::ClusterSubscriptions;
 #[cfg(feature = "adapter")]
-use super::listening::{Entries, Sink, Subscriptions};
-#[cfg(feature = "adapter")]
 use super::redis::Reading;
-use super::{BoxFuture, Commands, Driver, DriverError};
+use crate::trace::BROKER;
+#[cfg(feature = "adapter")]
+use socketio_broker::driver::{Entries, Sink, Subscriptions};
 
 /// Connections to the servers of a cluster.
 pub(crate) struct Cluster {
@@ -38,15 +39,16 @@ pub(crate) struct Cluster {
 }
 
 impl Driver for Cluster {
-    fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, DriverError>> {
+    fn broker(&self) -> &'static str {
+        BROKER
+    }
+
+    fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, BoxError>> {
         Box::pin(async move { Ok(Box::new(ClusterCommands::open(&self.nodes).await?) as _) })
     }
 
     #[cfg(feature = "adapter")]
-    fn subscriptions(
-        &self,
-        sink: Arc<dyn Sink>,
-    ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, DriverError>> {
+    fn subscriptions(&self, sink: Arc<dyn Sink>) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, BoxError>> {
         let subscriptions = ClusterSubscriptions::new(&self.nodes, sink, self.interval);
         Box::pin(async move { Ok(Box::new(subscriptions) as _) })
     }
@@ -56,7 +58,7 @@ impl Driver for Cluster {
         &'a self,
         stream: &'a str,
         block: Duration,
-    ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
+    ) -> BoxFuture<'a, Result<Box<dyn Entries>, BoxError>> {
         Box::pin(async move {
             let slot = slots::slot(stream.as_bytes());
             let address = self.nodes.owner(slot).await?;

@@ -9,11 +9,13 @@ use redis::{Client, Cmd, ConnectionInfo, PushInfo};
 use tokio::time::Instant;
 
 use super::super::DriverError;
-use super::super::redis::{Address, Connected, Profile};
+use super::super::address::Address;
+use super::super::redis::{Connected, Profile};
 use super::slots::SlotMap;
-use crate::backoff::{Backoff, jittered};
-use crate::stats::{Counters, count};
-use crate::trace;
+use crate::trace::BROKER;
+use socketio_broker::backoff::{Backoff, jittered};
+use socketio_broker::stats::{Counters, count};
+use socketio_broker::trace;
 
 /// Maximum number of servers that the settings name.
 pub(crate) const MAX_SEEDS: usize = 16;
@@ -115,7 +117,7 @@ impl Nodes {
     /// A server could not be reached, or its connection is lost.
     fn failed(&self, address: &Address, error: &DriverError) {
         count(&self.counters.failed_connections, 1);
-        trace::not_connected("cluster", &format_args!("{address}: {error}"));
+        trace::not_connected(BROKER, "cluster", &format_args!("{address}: {error}"));
         let mut resting = self.resting.lock();
         // Servers that left the cluster.
         if resting.len() > 2 * self.seeds.len() + self.slots.lock().servers().len() {
@@ -123,7 +125,7 @@ impl Nodes {
         }
         let (backoff, until) =
             resting.entry(address.clone()).or_insert_with(|| (self.backoff.clone(), Instant::now()));
-        *until = Instant::now() + backoff.next();
+        *until = Instant::now() + backoff.next_delay();
     }
 
     /// A connection to any server, a master if possible.

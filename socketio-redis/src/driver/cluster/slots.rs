@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use redis::{ServerError, Value};
 
 use super::super::DriverError;
-use super::super::redis::Address;
+use super::super::address::Address;
 
 /// The number of slots of a cluster.
 const SLOTS: u16 = 16384;

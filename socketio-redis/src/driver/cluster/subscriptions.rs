@@ -10,12 +10,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::super::listening::{Change, Sink, Subscriptions, Topic, TopicKind};
-use super::super::redis::{Address, Connected, arrived, change_commands};
-use super::super::{BoxFuture, DriverError};
+use super::super::DriverError;
+use super::super::address::Address;
+use super::super::redis::{Connected, arrived, change_commands};
 use super::nodes::Nodes;
 use super::slots::{Redirection, slot};
-use crate::backoff::jittered;
+use socketio_broker::backoff::jittered;
+use socketio_broker::driver::{BoxError, BoxFuture, Change, Sink, Subscriptions, Topic, TopicKind};
 
 /// Maximum number of times that a subscription is sent elsewhere.
 const MAX_REDIRECTIONS: usize = 5;
@@ -235,8 +236,8 @@ async fn watch_over(watched: Arc<Watched>, mut connected: Connected, timeout: Du
 }
 
 impl Subscriptions for ClusterSubscriptions {
-    fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, DriverError>> {
-        Box::pin(self.run(changes))
+    fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, BoxError>> {
+        Box::pin(async move { Ok(self.run(changes).await?) })
     }
 
     fn lost(&self) -> BoxFuture<'_, ()> {

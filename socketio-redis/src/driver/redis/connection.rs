@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Value};
+use socketio_broker::driver::{BoxError, BoxFuture, Command, Commands, Reply};
 use tokio::sync::watch;
 
 use super::packed::Packed;
 use super::wire::reply_to;
-use crate::driver::{BoxFuture, Command, Commands, DriverError, Reply};
+use crate::driver::DriverError;
 
 /// The common part of all connections.
 #[derive(Clone)]
@@ -115,7 +116,7 @@ impl Connected {
 }
 
 impl Commands for Connected {
-    fn send<'a>(&'a mut self, batch: &'a [&'a Command]) -> BoxFuture<'a, Result<Vec<Reply>, DriverError>> {
+    fn send<'a>(&'a mut self, batch: &'a [&'a Command]) -> BoxFuture<'a, Result<Vec<Reply>, BoxError>> {
         Box::pin(async move {
             let packed = Packed::new(batch);
             let values = self.pipelined(&packed.pipeline).await?;

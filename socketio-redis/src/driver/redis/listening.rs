@@ -7,11 +7,13 @@ use redis::{Cmd, Pipeline, PushInfo, PushKind, ServerError, Value};
 
 use super::connection::Connected;
 use super::wire::to_entries;
-use crate::driver::listening::{Bounds, Change, Entries, Entry, Sink, Subscriptions, Topic, TopicKind};
-use crate::driver::{BoxFuture, DriverError};
+use crate::driver::DriverError;
+use socketio_broker::driver::{
+    Bounds, BoxError, BoxFuture, Change, Entries, Entry, Sink, Subscriptions, Topic, TopicKind,
+};
 
 impl Subscriptions for Connected {
-    fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, DriverError>> {
+    fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, BoxError>> {
         Box::pin(async move {
             let pipeline = change_commands(changes);
             let values = self.pipelined(&pipeline).await?;
@@ -64,7 +66,7 @@ impl Reading {
 }
 
 impl Entries for Reading {
-    fn bounds<'a>(&'a mut self, stream: &'a str) -> BoxFuture<'a, Result<Bounds, DriverError>> {
+    fn bounds<'a>(&'a mut self, stream: &'a str) -> BoxFuture<'a, Result<Bounds, BoxError>> {
         Box::pin(async move {
             let mut ids = Vec::new();
             for (command, from, to) in [("XRANGE", "-", "+"), ("XREVRANGE", "+", "-")] {
@@ -82,7 +84,7 @@ impl Entries for Reading {
         stream: &'a str,
         after: &'a str,
         count: usize,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, DriverError>> {
+    ) -> BoxFuture<'a, Result<Vec<Entry>, BoxError>> {
         Box::pin(async move {
             let mut cmd = Cmd::new();
             cmd.arg("XREAD").arg("COUNT").arg(count);

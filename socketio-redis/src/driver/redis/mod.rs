@@ -1,6 +1,5 @@
 //! The driver on the crate redis.
 
-mod address;
 mod connection;
 #[cfg(feature = "adapter")]
 mod listening;
@@ -13,16 +12,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, PushInfo};
+use socketio_broker::driver::{BoxError, BoxFuture, Commands, Driver};
 
-pub(crate) use self::address::Address;
 pub(crate) use self::connection::{Connected, Profile};
 #[cfg(feature = "adapter")]
 pub(crate) use self::listening::{Reading, arrived, change_commands};
 pub(crate) use self::packed::Packed;
 pub(crate) use self::wire::{reply_to, to_redis};
+use super::DriverError;
+use crate::trace::BROKER;
 #[cfg(feature = "adapter")]
-use super::listening::{Entries, Sink, Subscriptions};
-use super::{BoxFuture, Commands, Driver, DriverError};
+use socketio_broker::driver::{Entries, Sink, Subscriptions};
 
 /// Connections to one server at a time, which is all that a driver needs.
 pub(crate) trait Connect: Send + Sync + 'static {
@@ -52,22 +52,26 @@ impl Connect for Single {
     }
 }
 
-impl<C: Connect> Driver for C {
-    fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, DriverError>> {
+/// A driver whose connections go to one server at a time.
+pub(crate) struct OneServer<C>(pub(crate) C);
+
+impl<C: Connect> Driver for OneServer<C> {
+    fn broker(&self) -> &'static str {
+        BROKER
+    }
+
+    fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, BoxError>> {
         Box::pin(async move {
-            let connected = self.connect("publish", Duration::ZERO, |_| {}).await?;
+            let connected = self.0.connect("publish", Duration::ZERO, |_| {}).await?;
             Ok(Box::new(connected) as _)
         })
     }
 
     #[cfg(feature = "adapter")]
-    fn subscriptions(
-        &self,
-        sink: Arc<dyn Sink>,
-    ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, DriverError>> {
+    fn subscriptions(&self, sink: Arc<dyn Sink>) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, BoxError>> {
         Box::pin(async move {
             let pushed = move |info| arrived(&*sink, info);
-            let connected = self.connect("subscribe", Duration::ZERO, pushed).await?;
+            let connected = self.0.connect("subscribe", Duration::ZERO, pushed).await?;
             Ok(Box::new(connected) as _)
         })
     }
@@ -77,9 +81,9 @@ impl<C: Connect> Driver for C {
         &'a self,
         _: &'a str,
         block: Duration,
-    ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
+    ) -> BoxFuture<'a, Result<Box<dyn Entries>, BoxError>> {
         Box::pin(async move {
-            let connected = self.connect("stream", block, |_| {}).await?;
+            let connected = self.0.connect("stream", block, |_| {}).await?;
             Ok(Box::new(Reading { connected, block, refused: Box::new(|_| {}) }) as _)
         })
     }

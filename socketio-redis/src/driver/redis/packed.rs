@@ -5,7 +5,7 @@ use std::ops::Range;
 use redis::{Cmd, Pipeline, Value};
 
 use super::wire::to_redis;
-use crate::driver::Command;
+use socketio_broker::driver::Command;
 
 /// Commands as one pipeline.
 ///

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
+use socketio_broker::driver::{Command, Reply};
 #[cfg(feature = "adapter")]
-use crate::driver::listening::{Entry, Request};
-use crate::driver::{Command, Reply};
+use socketio_broker::driver::{Entry, Request};
 
 /// A command in the form of the crate redis.
 pub(crate) fn to_redis(command: &Command) -> Cmd {

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::super::DriverError;
-use super::super::redis::Address;
+use super::super::address::Address;
 
 /// Report of one sentinel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,11 +10,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::super::DriverError;
-use super::super::redis::{Address, Connected, Profile};
+use super::super::address::Address;
+use super::super::redis::{Connected, Profile};
 use super::report::{Report, choose};
-use crate::backoff::{Backoff, jittered};
-use crate::stats::{Counters, count};
 use crate::trace;
+use socketio_broker::backoff::{Backoff, jittered};
+use socketio_broker::stats::{Counters, count};
 
 /// Maximum number of sentinels.
 pub(crate) const MAX_SENTINELS: usize = 16;
@@ -113,9 +114,9 @@ async fn watch(state: Arc<State>, number: usize, sentinel: Client, mut backoff: 
         state.report(number, None);
         count(&state.counters.failed_connections, 1);
         if let Err(error) = error {
-            trace::not_connected("sentinel", &error);
+            socketio_broker::trace::not_connected(trace::BROKER, "sentinel", &error);
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.next_delay()).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::driver::listening::TopicKind;
+use crate::driver::TopicKind;
 use engineio::sync::Mutex;
 
 /// Memory of a waiting message beside its bytes.
@@ -15,19 +15,20 @@ pub(super) const OVERHEAD: usize = 96;
 
 /// A received message.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub struct Arrival {
     /// The kind of the subscription; `None` for an entry of a stream.
-    pub(crate) kind: Option<TopicKind>,
+    pub kind: Option<TopicKind>,
     /// The channel on which the message was published, or the id of the entry.
-    pub(crate) channel: Bytes,
-    pub(crate) payload: Bytes,
+    pub channel: Bytes,
+    /// The message; empty for an entry.
+    pub payload: Bytes,
     /// The fields of an entry.
-    pub(crate) fields: Vec<(Bytes, Bytes)>,
+    pub fields: Vec<(Bytes, Bytes)>,
 }
 
 /// Received messages that wait for their namespace.
 #[derive(Debug)]
-pub(crate) struct Mailbox {
+pub struct Mailbox {
     arrivals: Mutex<VecDeque<Arrival>>,
     changed: Notify,
     load: Arc<Load>,
@@ -73,7 +74,7 @@ impl Mailbox {
     }
 
     /// The next message; `None` when the mailbox is closed.
-    pub(crate) async fn next(&self) -> Option<Arrival> {
+    pub async fn next(&self) -> Option<Arrival> {
         loop {
             if let Some(arrival) = self.arrivals.lock().pop_front() {
                 self.load.bytes.fetch_sub(arrival.bytes(), Ordering::Relaxed);
@@ -87,7 +88,7 @@ impl Mailbox {
     }
 
     /// Drops what waits, and ends [`next`](Self::next).
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
         let arrivals = std::mem::take(&mut *self.arrivals.lock());
         let bytes = arrivals.iter().map(Arrival::bytes).sum();
@@ -97,7 +98,7 @@ impl Mailbox {
     }
 
     /// Returns when the mailbox is closed.
-    pub(crate) async fn closed(&self) {
+    pub async fn closed(&self) {
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);

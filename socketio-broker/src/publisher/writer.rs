@@ -31,20 +31,20 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 backoff.connected();
                 count(&shared.counters.connections, 1);
                 shared.monitor.commands_opened();
-                trace::connected("commands");
+                trace::connected(shared.driver.broker(), "commands");
                 let sent = send(&shared, &mut *connection).await;
                 let since = sent.as_ref().map_or_else(|lost| lost.since, |()| Instant::now());
                 shared.monitor.commands_lost(since);
                 match sent {
                     Ok(()) => return,
-                    Err(lost) => trace::disconnected("commands", &lost.reason),
+                    Err(lost) => trace::disconnected(shared.driver.broker(), "commands", &lost.reason),
                 }
             }
             Ok(Err(error)) => shared.not_connected("commands", &error),
             Err(_) => shared.not_connected("commands", &"no answer in time"),
         }
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => {}
+            () = tokio::time::sleep(backoff.next_delay()) => {}
             () = shared.stopped() => return,
         }
     }
@@ -134,7 +134,7 @@ fn settle(shared: &Shared, batch: &mut Batch, replies: Vec<Reply>) {
         match &reply {
             Reply::Refused(reason) if queued.command.is_message() => {
                 count(&shared.counters.lost, 1);
-                trace::refused(reason);
+                trace::refused(shared.driver.broker(), reason);
             }
             Reply::Lost if queued.command.is_message() => count(&shared.counters.unconfirmed, 1),
             _ if queued.command.is_message() => count(&shared.counters.published, 1),
@@ -147,7 +147,7 @@ fn settle(shared: &Shared, batch: &mut Batch, replies: Vec<Reply>) {
     }
 }
 
-/// Redis may have carried out the commands, so they are not repeated.
+/// The broker may have carried out the commands, so they are not repeated.
 fn fail(shared: &Shared, batch: &mut Batch) {
     for queued in &mut batch.commands {
         if queued.command.is_message() {
@@ -165,8 +165,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::driver::listening::{Entries, Sink, Subscriptions};
-    use crate::driver::{BoxFuture, Driver, DriverError};
+    use crate::driver::{BoxError, BoxFuture, Driver, Sink, Subscriptions};
     use crate::publisher::{Publisher, Tuning};
     use crate::stats::Counters;
 
@@ -175,31 +174,21 @@ mod tests {
     struct Broker(Arc<AtomicU64>);
 
     impl Driver for Broker {
-        fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, DriverError>> {
+        fn broker(&self) -> &'static str {
+            "a broker of the test"
+        }
+
+        fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, BoxError>> {
             Box::pin(async { Ok(Box::new(self.clone()) as Box<dyn Commands>) })
         }
 
-        fn subscriptions(
-            &self,
-            _: Arc<dyn Sink>,
-        ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, DriverError>> {
-            Box::pin(async { Err(DriverError::Ended) })
-        }
-
-        fn entries<'a>(
-            &'a self,
-            _: &'a str,
-            _: Duration,
-        ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
-            Box::pin(async { Err(DriverError::Ended) })
+        fn subscriptions(&self, _: Arc<dyn Sink>) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, BoxError>> {
+            Box::pin(async { Err("none".into()) })
         }
     }
 
     impl Commands for Broker {
-        fn send<'a>(
-            &'a mut self,
-            batch: &'a [&'a Command],
-        ) -> BoxFuture<'a, Result<Vec<Reply>, DriverError>> {
+        fn send<'a>(&'a mut self, batch: &'a [&'a Command]) -> BoxFuture<'a, Result<Vec<Reply>, BoxError>> {
             let reply = |_| Reply::Text(format!("{}-0", self.0.fetch_add(1, Ordering::Relaxed) + 1));
             let replies = batch.iter().map(reply).collect();
             Box::pin(async { Ok(replies) })

@@ -5,24 +5,18 @@ use std::sync::Arc;
 
 use socketio_cluster::DecodeError;
 
-use crate::medium::Medium;
-use crate::medium::mailbox::{Arrival, Mailbox};
+use crate::medium::{Arrival, Mailbox, Medium};
 use crate::trace;
 
 /// Handles the messages of a namespace.
-pub(crate) trait Receiver: Send + Sync + 'static {
+pub trait Receiver: Send + Sync + 'static {
     /// Handles a message. One that cannot be read is skipped.
     fn handle(&self, arrival: Arrival) -> impl Future<Output = Result<(), DecodeError>> + Send;
 }
 
 /// Starts the task that handles the messages of a namespace, one after the other, until the mailbox is
 /// closed.
-pub(crate) fn receive<R: Receiver>(
-    medium: Medium,
-    namespace: Arc<str>,
-    mailbox: Arc<Mailbox>,
-    receiver: Arc<R>,
-) {
+pub fn receive<R: Receiver>(medium: Medium, namespace: Arc<str>, mailbox: Arc<Mailbox>, receiver: Arc<R>) {
     tokio::spawn(async move {
         loop {
             let handled =
@@ -44,7 +38,7 @@ async fn handle<R: Receiver>(medium: Medium, namespace: Arc<str>, mailbox: Arc<M
         if let Err(error) = receiver.handle(arrival).await {
             medium.count_bad();
             if !std::mem::replace(&mut is_logged, true) {
-                trace::bad_message(&namespace, &channel, &error);
+                trace::bad_message(medium.broker(), &namespace, &channel, &error);
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::router::Router;
 use super::{Gap, Shared};
 use crate::driver::Command;
-use crate::driver::listening::{Request, Sink, Subscriptions, Topic, TopicKind};
-use crate::publisher::health::Health;
+use crate::driver::{Request, Sink, Subscriptions, Topic, TopicKind};
+use crate::publisher::Health;
 use crate::stats::count;
 use crate::trace;
 
@@ -33,7 +33,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(Ok(mut connection)) => {
                 backoff.connected();
                 count(&shared.publisher.counters.connections, 1);
-                trace::connected("subscriptions");
+                trace::connected(shared.driver().broker(), "subscriptions");
                 let reason = tokio::select! {
                     reason = follow(&shared, &mut *connection) => reason,
                     () = shared.stopped() => return,
@@ -41,13 +41,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 drop(connection);
                 shared.publisher.monitor.subscriptions(false);
                 shared.router.disconnected();
-                trace::disconnected("subscriptions", &reason);
+                trace::disconnected(shared.driver().broker(), "subscriptions", &reason);
             }
             Ok(Err(error)) => shared.not_connected("subscriptions", &error),
             Err(_) => shared.not_connected("subscriptions", &"no answer in time"),
         }
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => {}
+            () = tokio::time::sleep(backoff.next_delay()) => {}
             () = shared.stopped() => return,
         }
     }
@@ -77,7 +77,7 @@ async fn follow(shared: &Shared, connection: &mut dyn Subscriptions) -> String {
                 let refused = accepted.len() < changes.len() || accepted.contains(&false);
                 shared.router.confirm(changes, &accepted);
                 if refused {
-                    trace::subscription_refused();
+                    trace::subscription_refused(shared.driver().broker());
                     tokio::time::sleep(REFUSED_DELAY).await;
                 }
             }
@@ -163,8 +163,7 @@ mod tests {
 
     use super::super::Medium;
     use super::*;
-    use crate::driver::listening::{Change, Entries};
-    use crate::driver::{BoxFuture, Commands, Driver, DriverError, Reply};
+    use crate::driver::{BoxError, BoxFuture, Change, Commands, Driver, Reply};
     use crate::publisher::Tuning;
     use crate::stats::Counters;
 
@@ -181,25 +180,21 @@ mod tests {
     }
 
     impl Driver for Broker {
-        fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, DriverError>> {
+        fn broker(&self) -> &'static str {
+            "the broker"
+        }
+
+        fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, BoxError>> {
             Box::pin(async { Ok(Box::new(self.clone()) as Box<dyn Commands>) })
         }
 
         fn subscriptions(
             &self,
             sink: Arc<dyn Sink>,
-        ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, DriverError>> {
+        ) -> BoxFuture<'_, Result<Box<dyn Subscriptions>, BoxError>> {
             self.0.opened.fetch_add(1, Ordering::Relaxed);
             *self.0.sink.lock() = Some(sink);
             Box::pin(async { Ok(Box::new(self.clone()) as Box<dyn Subscriptions>) })
-        }
-
-        fn entries<'a>(
-            &'a self,
-            _: &'a str,
-            _: Duration,
-        ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
-            Box::pin(async { Err(DriverError::Ended) })
         }
     }
 
@@ -207,7 +202,7 @@ mod tests {
         fn send<'a>(
             &'a mut self,
             batch: &'a [&'a Command],
-        ) -> BoxFuture<'a, Result<Vec<Reply>, DriverError>> {
+        ) -> BoxFuture<'a, Result<Vec<Reply>, BoxError>> {
             for command in batch {
                 if let (Command::Request(Request::Probe { channel, .. }), Some(sink), true) =
                     (command, &*self.0.sink.lock(), self.0.delivers.load(Ordering::Relaxed))
@@ -225,7 +220,7 @@ mod tests {
     }
 
     impl Subscriptions for Broker {
-        fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, DriverError>> {
+        fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, BoxError>> {
             Box::pin(async { Ok(vec![true; changes.len()]) })
         }
 

@@ -10,7 +10,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// Delays that double up to a maximum. Each is shortened at random, by up to half, so that the nodes of a
 /// cluster do not return at the same moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     min: Duration,
     max: Duration,
     delay: Duration,
@@ -18,19 +18,20 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(min: Duration, max: Duration) -> Self {
+    /// Delays from `min` to `max`.
+    pub fn new(min: Duration, max: Duration) -> Self {
         // A delay of zero would be a busy loop.
         let min = min.max(Duration::from_millis(1));
         Self { min, max: max.max(min), delay: min, connected: None }
     }
 
     /// A connection is open.
-    pub(crate) fn connected(&mut self) {
+    pub fn connected(&mut self) {
         self.connected = Some(Instant::now());
     }
 
     /// The delay before the next attempt.
-    pub(crate) fn next(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         if self.connected.take().is_some_and(|since| since.elapsed() >= SETTLED) {
             self.delay = self.min;
         }
@@ -41,7 +42,7 @@ impl Backoff {
 }
 
 /// A time that is shortened at random, by up to half.
-pub(crate) fn jittered(time: Duration) -> Duration {
+pub fn jittered(time: Duration) -> Duration {
     time - time.mul_f64(random() / 2.0)
 }
 
@@ -63,14 +64,14 @@ mod tests {
             assert!(delay <= most && delay >= most / 2, "{delay:?} of {most:?}");
         };
         for most in [50, 100, 200, 300, 300] {
-            within(backoff.next(), most);
+            within(backoff.next_delay(), most);
         }
         // A server that accepts and closes at once is not asked more often.
         backoff.connected();
-        within(backoff.next(), 300);
+        within(backoff.next_delay(), 300);
         backoff.connected();
         tokio::time::advance(SETTLED).await;
-        within(backoff.next(), 50);
-        assert!(Backoff::new(Duration::ZERO, Duration::ZERO).next() > Duration::ZERO);
+        within(backoff.next_delay(), 50);
+        assert!(Backoff::new(Duration::ZERO, Duration::ZERO).next_delay() > Duration::ZERO);
     }
 }

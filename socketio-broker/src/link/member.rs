@@ -7,26 +7,32 @@ use socketio_server::cluster::{AdapterError, AdapterErrorKind, AdapterHealth, Cl
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-use crate::driver::listening::Topic;
+use crate::driver::Topic;
 use crate::error::PublishError;
-use crate::medium::Medium;
-use crate::medium::mailbox::Mailbox;
-use crate::publisher::health::Health;
+use crate::medium::{Mailbox, Medium};
+use crate::publisher::Health;
 
 /// State of the node in one namespace, in every format.
-pub(crate) struct Member {
-    pub(crate) medium: Medium,
-    pub(crate) inbox: ClusterInbox,
-    pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) namespace: Arc<str>,
-    pub(crate) id: NodeId,
-    pub(crate) limits: Limits,
+pub struct Member {
+    /// The connections.
+    pub medium: Medium,
+    /// Where messages of other nodes go.
+    pub inbox: ClusterInbox,
+    /// Where messages wait for the task of the namespace.
+    pub mailbox: Arc<Mailbox>,
+    /// The name of the namespace.
+    pub namespace: Arc<str>,
+    /// The id of this node.
+    pub id: NodeId,
+    /// The limits of messages.
+    pub limits: Limits,
     /// The topic of all nodes, by which they are counted.
     public: Topic,
 }
 
 impl Member {
-    pub(crate) fn new(medium: &Medium, inbox: ClusterInbox, public: Topic) -> Self {
+    /// The member for an inbox. `public` is the topic of all nodes.
+    pub fn new(medium: &Medium, inbox: ClusterInbox, public: Topic) -> Self {
         Self {
             medium: medium.clone(),
             mailbox: medium.router().mailbox(),
@@ -39,19 +45,19 @@ impl Member {
     }
 
     /// Whether a message is for this node. A request has to be answered, whether there are sockets or not.
-    pub(crate) fn is_wanted(&self, head: &Head<'_>) -> bool {
+    pub fn is_wanted(&self, head: &Head<'_>) -> bool {
         let is_for_us = head.from != Some(self.id.as_str()) && head.namespace == Some(&*self.namespace);
         let has_any = || head.target.is_none_or(|target| self.inbox.has_receivers(target));
         is_for_us && (head.kind != 3 || head.is_request || has_any())
     }
 
     /// Applies a message. Emitters do not always say who they are.
-    pub(crate) async fn receive(&self, envelope: Envelope, offset: Option<Offset>) {
+    pub async fn receive(&self, envelope: Envelope, offset: Option<Offset>) {
         let from = envelope.from.unwrap_or_else(|| NodeId::from(EMITTER));
         self.inbox.receive(from, envelope.message, offset).await;
     }
 
-    /// The number of other nodes. Without a connection to Redis none can be counted: requests are answered by
+    /// The number of other nodes. Without a connection to the broker none can be counted: requests are answered by
     /// this node, and their results are partial, as its health says that it is down.
     pub(super) async fn count_others(&self) -> Result<usize, AdapterError> {
         match self.medium.subscribers_of(&self.public).await {
@@ -109,7 +115,7 @@ impl Member {
 }
 
 /// The error of an adapter.
-pub(crate) fn adapter_error(error: PublishError) -> AdapterError {
+pub fn adapter_error(error: PublishError) -> AdapterError {
     let kind = match &error {
         PublishError::Full => AdapterErrorKind::Full,
         PublishError::TooLarge => AdapterErrorKind::TooLarge,

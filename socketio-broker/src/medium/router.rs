@@ -8,19 +8,19 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::mailbox::{Arrival, Load, Mailbox};
-use crate::driver::listening::{Change, Sink, Topic, TopicKind};
+use crate::driver::{Change, Sink, Topic, TopicKind};
 use crate::stats::{Counters, count};
 use engineio::sync::Mutex;
 
 /// Subscriptions with their mailboxes. The set of subscriptions is what the connection should have; the
 /// reader brings the connection there.
 #[derive(Debug)]
-pub(crate) struct Router {
+pub struct Router {
     routes: Mutex<Routes>,
     /// A subscription was added, removed or refused.
-    pub(crate) changed: Notify,
+    pub(super) changed: Notify,
     /// A subscription was confirmed.
-    pub(crate) confirmed: Notify,
+    pub(super) confirmed: Notify,
     load: Arc<Load>,
     counters: Arc<Counters>,
     /// Called when a message is dropped because too many wait.
@@ -69,7 +69,7 @@ impl Routes {
 }
 
 impl Router {
-    pub(crate) fn new(max_bytes: usize, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(max_bytes: usize, counters: Arc<Counters>) -> Self {
         Self {
             routes: Mutex::default(),
             changed: Notify::new(),
@@ -80,7 +80,8 @@ impl Router {
         }
     }
 
-    pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
+    /// A mailbox for a namespace.
+    pub fn mailbox(&self) -> Arc<Mailbox> {
         Arc::new(Mailbox::new(&self.load, false))
     }
 
@@ -90,22 +91,22 @@ impl Router {
     }
 
     /// The bytes of waiting messages.
-    pub(crate) fn waiting_bytes(&self) -> usize {
+    pub(super) fn waiting_bytes(&self) -> usize {
         self.load.bytes()
     }
 
     /// Whether there is space for further messages, for a reader that can wait.
-    pub(crate) fn has_space(&self) -> bool {
+    pub fn has_space(&self) -> bool {
         self.load.has_space()
     }
 
     /// Returns when a message was dropped.
-    pub(crate) async fn overflowed(&self) {
+    pub(super) async fn overflowed(&self) {
         self.overflow.notified().await;
     }
 
     /// Adds subscriptions.
-    pub(crate) fn subscribe(&self, topics: impl IntoIterator<Item = Topic>, mailbox: &Arc<Mailbox>) {
+    pub fn subscribe(&self, topics: impl IntoIterator<Item = Topic>, mailbox: &Arc<Mailbox>) {
         let mut routes = self.routes.lock();
         for topic in topics {
             routes.of_mut(topic.kind).insert(Arc::clone(&topic.name), Arc::clone(mailbox));
@@ -116,7 +117,7 @@ impl Router {
     }
 
     /// Removes subscriptions.
-    pub(crate) fn unsubscribe(&self, topics: impl IntoIterator<Item = Topic>) {
+    pub fn unsubscribe(&self, topics: impl IntoIterator<Item = Topic>) {
         let mut routes = self.routes.lock();
         for topic in topics {
             routes.of_mut(topic.kind).remove(&topic.name);
@@ -127,7 +128,7 @@ impl Router {
     }
 
     /// Removes all subscriptions of a mailbox, and closes it.
-    pub(crate) fn remove(&self, mailbox: &Arc<Mailbox>) {
+    pub fn remove(&self, mailbox: &Arc<Mailbox>) {
         let topics: Vec<Topic> = {
             let routes = self.routes.lock();
             let owned = |topic: &Topic| {
@@ -140,23 +141,23 @@ impl Router {
     }
 
     /// Whether the server has confirmed the subscription.
-    pub(crate) fn is_confirmed(&self, topic: &Topic) -> bool {
+    pub fn is_confirmed(&self, topic: &Topic) -> bool {
         self.routes.lock().confirmed.contains(topic)
     }
 
     /// Whether the server has confirmed all subscriptions.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         let routes = self.routes.lock();
         routes.wanted().all(|topic| routes.confirmed.contains(&topic))
     }
 
     /// Since when messages may have been missed, as subscriptions have ended.
-    pub(crate) fn interrupted(&self) -> Option<Instant> {
+    pub(super) fn interrupted(&self) -> Option<Instant> {
         self.routes.lock().interrupted.take()
     }
 
     /// Up to `most` changes that the connection needs.
-    pub(crate) fn changes(&self, most: usize) -> Vec<Change> {
+    pub(super) fn changes(&self, most: usize) -> Vec<Change> {
         let mut routes = self.routes.lock();
         let mut changes = Vec::new();
         while changes.len() < most {
@@ -176,7 +177,7 @@ impl Router {
     }
 
     /// Changes were accepted by the server, or refused.
-    pub(crate) fn confirm(&self, changes: Vec<Change>, accepted: &[bool]) {
+    pub(super) fn confirm(&self, changes: Vec<Change>, accepted: &[bool]) {
         let mut routes = self.routes.lock();
         for (number, change) in changes.into_iter().enumerate() {
             if !accepted.get(number).copied().unwrap_or_default() {
@@ -192,7 +193,7 @@ impl Router {
     }
 
     /// The connection is lost, and its subscriptions with it.
-    pub(crate) fn disconnected(&self) {
+    pub(super) fn disconnected(&self) {
         let mut routes = self.routes.lock();
         routes.confirmed.clear();
         routes.dirty = routes.wanted().collect();
@@ -200,7 +201,7 @@ impl Router {
     }
 
     /// An entry of a stream has arrived, for this mailbox if there is one.
-    pub(crate) fn entry_arrived(&self, mailbox: Option<&Mailbox>, id: String, fields: Vec<(Bytes, Bytes)>) {
+    pub fn entry_arrived(&self, mailbox: Option<&Mailbox>, id: String, fields: Vec<(Bytes, Bytes)>) {
         count(&self.counters.received, 1);
         if let Some(mailbox) = mailbox {
             self.push(mailbox, Arrival { kind: None, channel: id.into(), payload: Bytes::new(), fields });

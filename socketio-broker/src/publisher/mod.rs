@@ -16,26 +16,36 @@ use socketio_cluster::streams::EntryId;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
-use self::health::{Health, Monitor};
+pub use self::health::Health;
+use self::health::Monitor;
 use self::queue::{Queue, ReplySender};
 use self::window::Window;
 use crate::backoff::Backoff;
 use crate::driver::{Command, Driver};
 #[cfg(feature = "adapter")]
-use crate::driver::{Reply, listening::Request};
+use crate::driver::{Reply, Request};
 use crate::error::PublishError;
 use crate::stats::{Counters, Stats, count};
 use crate::trace;
 
 /// Limits and times.
 #[derive(Clone, Debug)]
-pub(crate) struct Tuning {
-    pub(crate) max_queued_bytes: usize,
-    pub(crate) max_received_bytes: usize,
-    pub(crate) timeout: Duration,
-    pub(crate) probe_interval: Duration,
-    pub(crate) min_delay: Duration,
-    pub(crate) max_delay: Duration,
+#[non_exhaustive]
+pub struct Tuning {
+    /// Maximum size of the messages that wait to be sent; further ones fail. Default 16 MiB; unit: bytes. Cost: that memory
+    /// while the broker is slow or away.
+    pub max_queued_bytes: usize,
+    /// Maximum size of the received messages that wait for their namespaces; further ones are dropped. Default 64 MiB; unit:
+    /// bytes. Cost: that memory while this node is slower than the others.
+    pub max_received_bytes: usize,
+    /// Maximum wait for a connection, and for the reply to a command. Default 5 s. Cost: none.
+    pub timeout: Duration,
+    /// Interval of the messages of a node to itself. Default 3 s. Cost: one small message in each interval.
+    pub probe_interval: Duration,
+    /// Delay before a lost connection is opened again, the first time. Default 100 ms. Cost: one attempt to connect each.
+    pub min_delay: Duration,
+    /// The longest delay, to which it grows. Default 2 s. Cost: the time until the end of an outage is noticed.
+    pub max_delay: Duration,
 }
 
 impl Default for Tuning {
@@ -53,7 +63,7 @@ impl Default for Tuning {
 
 /// The connection for commands. It is closed when the last handle is dropped.
 #[derive(Clone)]
-pub(crate) struct Publisher(Arc<Handle>);
+pub struct Publisher(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
@@ -72,12 +82,7 @@ pub(crate) struct Shared {
 
 impl Publisher {
     /// Starts the task that sends. `listens` is for a node that has subscriptions too.
-    pub(crate) fn start(
-        driver: Box<dyn Driver>,
-        counters: Arc<Counters>,
-        tuning: Tuning,
-        listens: bool,
-    ) -> Self {
+    pub fn start(driver: Box<dyn Driver>, counters: Arc<Counters>, tuning: Tuning, listens: bool) -> Self {
         let shared = Arc::new(Shared {
             driver,
             queue: Queue::new(tuning.max_queued_bytes),
@@ -97,14 +102,14 @@ impl Publisher {
     }
 
     /// Queues a command without a reply. Commands are sent in the order of these calls.
-    pub(crate) fn push(&self, command: Command) -> Result<(), PublishError> {
+    pub fn push(&self, command: Command) -> Result<(), PublishError> {
         self.0.shared.push(command, None)
     }
 
     /// Sends a command behind those that are queued, and waits for its reply. Without a connection it fails
     /// at once.
     #[cfg(feature = "adapter")]
-    pub(crate) async fn request(&self, request: Request) -> Result<Reply, PublishError> {
+    pub async fn request(&self, request: Request) -> Result<Reply, PublishError> {
         let shared = &self.0.shared;
         if !shared.monitor.can_send() {
             return Err(PublishError::Down);
@@ -117,22 +122,23 @@ impl Publisher {
         }
     }
 
-    pub(crate) fn health(&self) -> watch::Receiver<Health> {
+    /// Whether the broker is reached, and a node that listens hears.
+    pub fn health(&self) -> watch::Receiver<Health> {
         self.0.shared.monitor.health()
     }
 
     /// The counters, with the bytes of received messages that wait.
-    pub(crate) fn stats(&self, received_bytes: usize) -> Stats {
+    pub fn stats(&self, received_bytes: usize) -> Stats {
         self.0.shared.counters.stats(self.0.shared.queue.bytes(), received_bytes)
     }
 
     /// Returns when commands can be sent, and a node that listens hears.
-    pub(crate) async fn connected(&self) {
+    pub async fn connected(&self) {
         let _ = self.health().wait_for(|health| *health == Health::Connected).await;
     }
 
     /// Waits until what was queued is sent.
-    pub(crate) async fn flush(&self) {
+    pub async fn flush(&self) {
         self.0.shared.queue.flushed().await;
     }
 }
@@ -169,7 +175,7 @@ impl Shared {
     /// A connection cannot be opened.
     pub(crate) fn not_connected(&self, purpose: &str, error: &dyn std::fmt::Display) {
         count(&self.counters.failed_connections, 1);
-        trace::not_connected(purpose, error);
+        trace::not_connected(self.driver.broker(), purpose, error);
     }
 
     /// Returns when the publisher is stopped.

@@ -14,17 +14,24 @@ use socketio_server::cluster::{
 };
 use tokio::sync::watch;
 
-pub(crate) use self::member::{Member, adapter_error};
-pub(crate) use self::receive::{Receiver, receive};
-use crate::driver::listening::Topic;
+pub use self::member::{Member, adapter_error};
+pub use self::receive::{Receiver, receive};
+use crate::driver::Topic;
 use crate::error::PublishError;
 
 /// A format in one namespace, with its state there.
-pub(crate) trait Format: Receiver {
+pub trait Format: Receiver {
+    /// The state that all formats have.
     fn member(&self) -> &Member;
 
     /// Maximum wait for the answers of other nodes.
     fn requests_timeout(&self) -> Duration;
+
+    /// How the other nodes are known. Default: the broker counts the subscribers of the topic of all nodes
+    /// ([`Request::Subscribers`](crate::driver::Request::Subscribers)), and heartbeats are not sent.
+    fn presence(&self) -> Presence {
+        Presence::Counted
+    }
 
     /// Queues a message for the other nodes.
     fn publish(&self, message: &Message) -> Result<(), PublishError>;
@@ -38,7 +45,7 @@ pub(crate) trait Format: Receiver {
         false
     }
 
-    /// Publishes a message that comes back, and waits until Redis has taken it.
+    /// Publishes a message that comes back, and waits until the broker has taken it.
     fn publish_echoed(
         &self,
         message: &Message,
@@ -63,11 +70,11 @@ pub(crate) trait Format: Receiver {
 }
 
 /// The link of a namespace. On drop its subscriptions end.
-pub(crate) struct Link<F: Format>(Arc<F>);
+pub struct Link<F: Format>(Arc<F>);
 
 impl<F: Format> Link<F> {
     /// Subscribes to these topics, and handles what arrives.
-    pub(crate) fn open(format: F, topics: impl IntoIterator<Item = Topic>) -> Self {
+    pub fn open(format: F, topics: impl IntoIterator<Item = Topic>) -> Self {
         let format = Arc::new(format);
         let member = format.member();
         member.medium.router().subscribe(topics, &member.mailbox);
@@ -87,8 +94,12 @@ impl<F: Format> ClusterLink for Link<F> {
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
         Box::pin(async move {
             match message {
-                // Redis counts the nodes.
-                Message::InitialHeartbeat | Message::Heartbeat | Message::Close => Ok(()),
+                // The broker counts the nodes.
+                Message::InitialHeartbeat | Message::Heartbeat | Message::Close
+                    if self.0.presence() == Presence::Counted =>
+                {
+                    Ok(())
+                }
                 message => self.0.publish(message).map_err(adapter_error),
             }
         })
@@ -119,7 +130,7 @@ impl<F: Format> ClusterLink for Link<F> {
     }
 
     fn presence(&self) -> Presence {
-        Presence::Counted
+        self.0.presence()
     }
 
     fn count_others(&self) -> BoxFuture<'_, Result<usize, AdapterError>> {

@@ -1,4 +1,4 @@
-//! Whether this node reaches Redis, and hears it.
+//! Whether this node reaches the broker, and hears it.
 
 #[cfg(feature = "adapter")]
 mod hearing;

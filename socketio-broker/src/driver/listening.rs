@@ -1,0 +1,141 @@
+//! The part of a broker that only adapters need: subscriptions, streams, and commands that ask for something.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{BoxError, BoxFuture, Command};
+
+/// Receives what arrives on a connection for subscriptions.
+pub trait Sink: Send + Sync + 'static {
+    /// A message has arrived for a topic.
+    fn arrived(&self, kind: TopicKind, topic: &[u8], channel: Bytes, payload: Bytes);
+
+    /// Subscriptions have ended, as when the slot of a sharded channel moves or one server of a cluster is lost. Messages may
+    /// have been missed since this time, if it is known.
+    fn unsubscribed(&self, topics: &[Topic], since: Option<Instant>);
+}
+
+/// A connection for subscriptions.
+pub trait Subscriptions: Send {
+    /// Subscribes and unsubscribes. Returns when the server has confirmed all changes; `false` stands for one
+    /// that it has refused.
+    fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, BoxError>>;
+
+    /// Returns when the connection is lost.
+    fn lost(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A connection that reads a stream.
+pub trait Entries: Send {
+    /// The ids of the first entry and of the last one.
+    fn bounds<'a>(&'a mut self, stream: &'a str) -> BoxFuture<'a, Result<Bounds, BoxError>>;
+
+    /// Up to `count` entries behind the one with this id. Waits for an entry up to the time with which the
+    /// connection was opened.
+    fn read<'a>(
+        &'a mut self,
+        stream: &'a str,
+        after: &'a str,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, BoxError>>;
+}
+
+/// The ids of the first and the last entry of a stream, if it has any.
+pub type Bounds = (Option<String>, Option<String>);
+
+/// An entry of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The id of the entry.
+    pub id: String,
+    /// Names and values.
+    pub fields: Vec<(Bytes, Bytes)>,
+}
+
+/// A command that is no message for other nodes. Exhaustive as [`Command`].
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Publishes an empty message, which is not counted.
+    Probe {
+        /// The channel.
+        channel: String,
+        /// Whether the channel is one of [`TopicKind::Shard`].
+        sharded: bool,
+    },
+    /// Counts the subscribers of a channel. The reply is a number. Only for formats that count nodes by it.
+    Subscribers {
+        /// The channel.
+        channel: String,
+        /// Whether the channel is one of [`TopicKind::Shard`].
+        sharded: bool,
+    },
+    /// Reads entries of a stream. The reply are entries. Only for brokers with streams.
+    Range {
+        /// The name of the stream.
+        stream: String,
+        /// The id of the first entry.
+        from: String,
+        /// The largest number of entries.
+        count: usize,
+    },
+    /// Runs a script on the server. The reply is a number, a text, or nothing. Only for brokers with scripts.
+    Script {
+        /// The text of the script.
+        script: &'static str,
+        /// The keys that the script uses, which decide where it runs.
+        keys: Vec<String>,
+        /// Its other arguments.
+        args: Vec<Bytes>,
+    },
+}
+
+/// A change of subscriptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which subscription.
+    pub topic: Topic,
+    /// Whether it begins; otherwise it ends.
+    pub subscribe: bool,
+}
+
+/// Target of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic {
+    /// Which kind of name it is.
+    pub kind: TopicKind,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+/// Kinds of topics. A broker need not have all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TopicKind {
+    /// A channel.
+    Channel,
+    /// A pattern of channels.
+    Pattern,
+    /// A channel that belongs to one server of a broker with several.
+    Shard,
+}
+
+impl Request {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Probe { channel, .. } | Self::Subscribers { channel, .. } => channel.len(),
+            Self::Range { stream, .. } => stream.len(),
+            Self::Script { script, keys, args } => {
+                let keys = keys.iter().map(|key| Command::OVERHEAD + key.len()).sum::<usize>();
+                script.len() + keys + args.iter().map(|arg| Command::OVERHEAD + arg.len()).sum::<usize>()
+            }
+        }
+    }
+}
+
+impl Topic {
+    /// A topic.
+    pub fn new(kind: TopicKind, name: &str) -> Self {
+        Self { kind, name: name.into() }
+    }
+}

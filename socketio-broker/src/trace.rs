@@ -24,8 +24,8 @@ pub fn not_connected(broker: &str, purpose: &str, error: &dyn Display) {
     tracing::warn!(purpose, %error, "{broker} cannot be reached");
 }
 
-/// The broker has refused a message.
-pub(crate) fn refused(broker: &str, reason: &str) {
+/// The broker has refused a message, or something else that was asked of it.
+pub fn refused(broker: &str, reason: &str) {
     #[cfg(feature = "tracing")]
     tracing::warn!(reason, "{broker} has refused a message");
 }

@@ -28,6 +28,9 @@ pub enum DecodeError {
     /// A message of python-socketio in Python's pickle format, which can be read only by Python.
     #[error("the message is in Python's pickle format; python-socketio with JSON is required")]
     Pickle,
+    /// The row of a message cannot be read from its table.
+    #[error("{0}")]
+    Row(String),
     /// The message exceeds one of the [`Limits`](crate::Limits).
     #[error("the limit {0} is exceeded")]
     Limit(&'static str),

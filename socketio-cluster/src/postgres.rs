@@ -10,7 +10,7 @@ use crate::error::{DecodeError, EncodeError};
 use crate::id::NodeId;
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::wire::{Envelope, Sender, check_size, join_id};
+use crate::wire::{Envelope, Head, Sender, check_size, join_id};
 
 /// A message on its way to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +73,28 @@ pub fn encode_reference(sender: Sender<'_>, message: &Message, id: &str) -> Vec<
 
 /// Reads a notification.
 pub fn decode(text: Bytes, limits: &Limits) -> Result<Notification, DecodeError> {
-    check_size(&text, limits)?;
-    let mut reader = Reader::new(Parser::Json, &text, limits.max_depth)?;
+    match reference(&text, limits)? {
+        Some(row) => Ok(row),
+        None => cluster::decode(text, limits).map(Notification::Message),
+    }
+}
+
+/// Reads a notification, and a message in it only if `wanted` says so: see [`cluster::decode_if`].
+pub fn decode_if(
+    text: Bytes,
+    limits: &Limits,
+    wanted: impl FnOnce(&Head<'_>) -> bool,
+) -> Result<Option<Notification>, DecodeError> {
+    match reference(&text, limits)? {
+        Some(row) => Ok(Some(row)),
+        None => Ok(cluster::decode_if(text, limits, wanted)?.map(Notification::Message)),
+    }
+}
+
+/// The row to which a notification refers, if it does.
+fn reference(text: &Bytes, limits: &Limits) -> Result<Option<Notification>, DecodeError> {
+    check_size(text, limits)?;
+    let mut reader = Reader::new(Parser::Json, text, limits.max_depth)?;
     let (mut from, mut id) = (None, None);
     reader.members(|reader, key| -> Result<(), DecodeError> {
         match key {
@@ -85,8 +105,5 @@ pub fn decode(text: Bytes, limits: &Limits) -> Result<Notification, DecodeError>
         Ok(())
     })?;
     reader.finish()?;
-    match id {
-        Some(id) => Ok(Notification::Row { from: from.map(|from| NodeId::from(&*from)), id: id.to_string() }),
-        None => cluster::decode(text, limits).map(Notification::Message),
-    }
+    Ok(id.map(|id| Notification::Row { from: from.map(|from| NodeId::from(&*from)), id: id.to_string() }))
 }

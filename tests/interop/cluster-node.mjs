@@ -1,15 +1,17 @@
-// A node of a cluster: the official server with one of the official Redis adapters. Commands are lines of JSON on the
+// A node of a cluster: the official server with one of the official adapters. Commands are lines of JSON on the
 // standard input, `{"id": 1, "op": "emit", …}`; answers `{"id": 1, "ok": …}` and events of servers are lines on the standard
 // output, after the port. Binary data is `{"$bin": "<base64>"}`.
 //
 //   node cluster-node.mjs KIND REDIS [OPTIONS]
 //
 // KIND is `classic`, `sharded` or `streams`; REDIS a URL (`redis-cluster://host:port,…` too), or the path of a Unix socket;
-// OPTIONS the options of the adapter, as JSON.
+// or KIND is `postgres`, and REDIS the folder of the Unix socket of PostgreSQL; OPTIONS the options of the adapter, as JSON.
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
+import { createAdapter as createPostgresAdapter } from "@socket.io/postgres-adapter";
+import pg from "pg";
 import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
 
@@ -27,7 +29,15 @@ async function client() {
   return made;
 }
 
+// One connection listens and one sends: with more of them the official adapter does not keep the order.
+function pool() {
+  const made = new pg.Pool({ host: redis, user: "postgres", database: "postgres", max: 2 });
+  made.on("error", () => {});
+  return made;
+}
+
 async function adapter() {
+  if (kind === "postgres") return createPostgresAdapter(pool(), rest);
   if (kind === "streams") return createStreamsAdapter(await client(), rest);
   return (kind === "sharded" ? createShardedAdapter : createAdapter)(await client(), await client(), rest);
 }

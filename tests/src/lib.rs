@@ -3,6 +3,8 @@
 pub mod chromium;
 pub mod devtools;
 pub mod node;
+#[cfg(unix)]
+pub mod postgres;
 pub mod program;
 pub mod python;
 pub mod random;

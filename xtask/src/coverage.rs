@@ -37,6 +37,7 @@ pub(crate) fn report(only: Option<&str>) -> Result<(), String> {
         "socketio-client",
         "socketio-broker",
         "socketio-redis",
+        "socketio-postgres",
     ] {
         for file in sources(&root.join(folder)) {
             let text = fs::read_to_string(&file).unwrap_or_default();

@@ -112,7 +112,7 @@ pub(crate) fn openssl() -> Result<(), String> {
     Ok(())
 }
 
-/// The servers that tests start: the reverse proxies of the gateway, and Redis for clusters. Apache is
+/// The servers that tests start: the reverse proxies of the gateway, and Redis and PostgreSQL for clusters. Apache is
 /// `apache2-bin`, the program without a service.
 pub(crate) fn servers() -> Result<(), String> {
     let missing: Vec<(&str, &str)> = [
@@ -125,12 +125,20 @@ pub(crate) fn servers() -> Result<(), String> {
     .into_iter()
     .filter(|(program, version, _)| Run::new(program, &[version], &root()).output().is_err())
     .map(|(program, _, package)| (program, package))
+    .chain((!has_postgresql()).then_some(("initdb", "postgresql")))
     .collect();
     if missing.is_empty() {
         return Ok(());
     }
     let (programs, packages): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
     debian(&packages, &format!("needed on the PATH, for tests: {}", programs.join(", ")))
+}
+
+/// Whether PostgreSQL is there: Debian does not put its server on the PATH.
+fn has_postgresql() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin/initdb")).any(|initdb| initdb.exists())
+        || Run::new("initdb", &["--version"], &root()).output().is_ok()
 }
 
 /// PyPI's schemathesis, which sends generated requests to the gateway's HTTP API.

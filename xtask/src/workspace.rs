@@ -25,6 +25,7 @@ pub(crate) const LIBRARIES: &[&str] = &[
     "socketio-server",
     "socketio-broker",
     "socketio-redis",
+    "socketio-postgres",
     "socketio-client-tokio",
 ];
 

@@ -73,6 +73,18 @@ pub enum Command {
         /// Whether the channel belongs to one server of the broker, as a topic of the kind `Shard`.
         sharded: bool,
     },
+    /// Stores a message with the broker, and publishes a reference to it: the id of the message between two texts. Both in one
+    /// step, so that the order of messages is kept. For brokers that limit the size of what is published.
+    Store {
+        /// The channel.
+        channel: String,
+        /// The message.
+        payload: Bytes,
+        /// The text before the id.
+        before: String,
+        /// The text behind the id.
+        after: String,
+    },
     /// Appends an entry to a stream. The reply is the id of the entry.
     Append {
         /// The name of the stream.
@@ -117,6 +129,9 @@ impl Command {
                 Self::Append { stream, fields, .. } => {
                     stream.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
                 }
+                Self::Store { channel, payload, before, after } => {
+                    channel.len() + payload.len() + before.len() + after.len()
+                }
                 #[cfg(feature = "adapter")]
                 Self::Request(request) => request.bytes(),
             }
@@ -124,6 +139,6 @@ impl Command {
 
     /// Whether other nodes miss something when the command is lost.
     pub fn is_message(&self) -> bool {
-        matches!(self, Self::Publish { .. } | Self::Append { .. })
+        matches!(self, Self::Publish { .. } | Self::Store { .. } | Self::Append { .. })
     }
 }

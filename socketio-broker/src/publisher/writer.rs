@@ -118,7 +118,7 @@ fn take(shared: &Shared, held: bool) -> Batch {
     let mut window = shared.window.lock();
     window.begin(shared.tuning.timeout, held);
     shared.queue.take(BATCH, BATCH_BYTES, |command| match command {
-        Command::Publish { .. } => !held,
+        Command::Publish { .. } | Command::Store { .. } => !held,
         Command::Append { stream, max_len, .. } => is_stopped || window.admits(stream, *max_len),
         #[cfg(feature = "adapter")]
         Command::Request(_) => true,

@@ -238,6 +238,8 @@ fn route(command: &Command) -> Route {
     };
     match command {
         Command::Publish { channel, sharded, .. } => of_channel(channel, *sharded),
+        // Refused by any.
+        Command::Store { .. } => Route::Any,
         Command::Append { stream, .. } => Route::Slot(slot(stream.as_bytes())),
         #[cfg(feature = "adapter")]
         Command::Request(request) => match request {

@@ -15,6 +15,10 @@ pub(crate) fn to_redis(command: &Command) -> Cmd {
         Command::Publish { channel, payload, sharded } => {
             cmd.arg(if *sharded { "SPUBLISH" } else { "PUBLISH" }).arg(channel).arg(&payload[..]);
         }
+        // No adapter for Redis sends it. Redis does not know the command, and says so.
+        Command::Store { .. } => {
+            cmd.arg("STORE");
+        }
         Command::Append { stream, max_len, fields } => {
             cmd.arg("XADD").arg(stream).arg("MAXLEN").arg("~").arg(*max_len).arg("*");
             for (name, value) in fields {

@@ -33,6 +33,8 @@ async function client() {
 function pool() {
   const made = new pg.Pool({ host: redis, user: "postgres", database: "postgres", max: 2 });
   made.on("error", () => {});
+  // The official adapter does not listen to the errors of the client that it keeps.
+  made.on("connect", (client) => client.on("error", () => {}));
   return made;
 }
 

@@ -199,10 +199,7 @@ mod tests {
     }
 
     impl Commands for Broker {
-        fn send<'a>(
-            &'a mut self,
-            batch: &'a [&'a Command],
-        ) -> BoxFuture<'a, Result<Vec<Reply>, BoxError>> {
+        fn send<'a>(&'a mut self, batch: &'a [&'a Command]) -> BoxFuture<'a, Result<Vec<Reply>, BoxError>> {
             for command in batch {
                 if let (Command::Request(Request::Probe { channel, .. }), Some(sink), true) =
                     (command, &*self.0.sink.lock(), self.0.delivers.load(Ordering::Relaxed))

@@ -11,8 +11,9 @@
 //!   not have, such as streams or scripts, its driver refuses.
 //! - a [`Format`](link::Format): how the messages of a namespace are written and read, and on which channels they are.
 //!
-//! [`Medium::start`](medium::Medium::start) runs a driver, [`Link::open`](link::Link::open) a format on it. An emitter needs
-//! a [`Publisher`](publisher::Publisher) alone.
+//! [`Medium::start`](medium::Medium::start) runs a driver, [`Link::open`](link::Link::open) a format on it. An
+//! [`Emitter`](emitter::Emitter) needs a [`Publisher`](publisher::Publisher) and a format of its own
+//! ([`emitter::Format`]).
 //!
 //! # When the broker fails
 //!
@@ -31,6 +32,7 @@
 pub mod backoff;
 mod connections;
 pub mod driver;
+pub mod emitter;
 mod error;
 #[cfg(feature = "adapter")]
 pub mod link;

@@ -7,9 +7,9 @@ use sha1::{Digest, Sha1};
 /// Maximum length of an identifier: longer names are cut off by `LISTEN`, and refused by `pg_notify`.
 const MAX_NAME: usize = 63;
 
-/// The channel of a namespace: that of the official adapter, if its name is not too long and has no NUL, which SQL cannot
-/// express. Otherwise the begin of the name and
-/// a digest of all of it, which only servers of this crate know; the official adapter has no channel then.
+/// The channel of a namespace: that of the official adapter, if its name is an identifier. A name that is too long, or has a
+/// NUL, which SQL cannot express, is none; the official adapter has no channel then. The channel is the beginning of the name
+/// and a digest of all of it, which only servers and emitters of this crate know.
 pub(crate) fn channel(prefix: &str, namespace: &str) -> String {
     let name = socketio_cluster::postgres::channel(prefix, namespace);
     if name.len() <= MAX_NAME && !name.contains('\0') {

@@ -1,23 +1,21 @@
 //! Emitters: events for the clients of a cluster from a process that is no server.
 
-use std::fmt;
 use std::sync::Arc;
 
+use socketio_broker::PublishError;
+use socketio_broker::driver::Command;
+use socketio_broker::emitter::{self, Emitter};
 use socketio_broker::publisher::Publisher;
-use socketio_broker::{Connections, PublishError};
-use socketio_cluster::{Flags, Limits, Message, Sender, Target};
-use socketio_events::message::to_event;
-use socketio_parser::{Event, Parser, ToArgs};
+use socketio_cluster::{Limits, Message, Sender};
+use socketio_parser::Parser;
 
 use crate::channel::{channel, table};
 use crate::driver::PostgresDriver;
 use crate::encode::Envelope;
 use crate::settings::Postgres;
 
-/// Emits to the clients of a cluster, and to its servers, without being one of them.
-///
-/// A call queues a message, which a task sends. It fails only when the queue is full, or when the event
-/// cannot be encoded; [`Connections::flush`] waits until everything has been sent.
+/// Options of an emitter for servers with the adapter, with the names and the format of the official
+/// `@socket.io/postgres-emitter`.
 ///
 /// Servers of both kinds read its messages. Those of the official emitter do not name their namespace, so that version 0.5 of
 /// the official adapter ignores them; those of this one do.
@@ -26,38 +24,33 @@ use crate::settings::Postgres;
 /// use socketio_postgres::{Postgres, PostgresEmitter};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let emitter = PostgresEmitter::new(&Postgres::open("postgres://user:password@127.0.0.1/database")?);
+/// let postgres = Postgres::open("postgres://user:password@127.0.0.1/database")?;
+/// let emitter = PostgresEmitter::new(&postgres).build();
 /// emitter.to("news").except("away").emit("headline", "for the members on all servers")?;
 /// emitter.of("/admin").disconnect_sockets(true)?;
 /// emitter.connections().flush().await;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
-pub struct PostgresEmitter {
-    shared: Arc<Shared>,
-    namespace: Arc<str>,
-    target: Target,
-    flags: Flags,
-}
-
-struct Shared {
-    publisher: Publisher,
-    connections: Connections,
-    channel_prefix: String,
-    payload_threshold: usize,
-}
-
-/// Options of a [`PostgresEmitter`], with the names of the official emitter.
 #[derive(Clone, Debug)]
-pub struct PostgresEmitterBuilder {
+pub struct PostgresEmitter {
     postgres: Postgres,
     channel_prefix: String,
     table_name: String,
     payload_threshold: usize,
 }
 
-impl PostgresEmitterBuilder {
+impl PostgresEmitter {
+    /// The official defaults.
+    pub fn new(postgres: &Postgres) -> Self {
+        Self {
+            postgres: postgres.clone(),
+            channel_prefix: "socket.io".to_owned(),
+            table_name: "socket_io_attachments".to_owned(),
+            payload_threshold: 8000,
+        }
+    }
+
     /// Prefix of the channels, as the servers have it. Default `socket.io`.
     #[must_use]
     pub fn channel_prefix(mut self, prefix: &str) -> Self {
@@ -83,148 +76,33 @@ impl PostgresEmitterBuilder {
     }
 
     /// Opens the connection. It must be called within a runtime of tokio.
-    pub fn build(self) -> PostgresEmitter {
+    pub fn build(self) -> Emitter {
         let driver = PostgresDriver::of_emitter(&self.postgres, &table(&self.table_name));
         let tuning = self.postgres.tuning().clone();
         let publisher = Publisher::start(Box::new(driver), Arc::default(), tuning, false);
-        let connections = Connections::of_emitter(publisher.clone());
         let Self { channel_prefix, payload_threshold, .. } = self;
-        PostgresEmitter {
-            shared: Arc::new(Shared { publisher, connections, channel_prefix, payload_threshold }),
-            namespace: "/".into(),
-            target: Target::default(),
-            flags: Flags::default(),
-        }
+        Emitter::new(publisher, Format { channel_prefix, payload_threshold })
     }
 }
 
-impl PostgresEmitter {
-    /// The emitter with the official defaults. It must be made within a runtime of tokio.
-    pub fn new(postgres: &Postgres) -> Self {
-        Self::builder(postgres).build()
+struct Format {
+    channel_prefix: String,
+    payload_threshold: usize,
+}
+
+impl emitter::Format for Format {
+    fn parser(&self) -> Parser {
+        Parser::Json
     }
 
-    /// Sets options first.
-    pub fn builder(postgres: &Postgres) -> PostgresEmitterBuilder {
-        PostgresEmitterBuilder {
-            postgres: postgres.clone(),
-            channel_prefix: "socket.io".to_owned(),
-            table_name: "socket_io_attachments".to_owned(),
-            payload_threshold: 8000,
-        }
-    }
-
-    /// The emitter for another namespace.
-    #[must_use]
-    pub fn of(&self, namespace: &str) -> Self {
-        let slash = if namespace.starts_with('/') { "" } else { "/" };
-        Self {
-            shared: Arc::clone(&self.shared),
-            namespace: format!("{slash}{namespace}").into(),
-            target: Target::default(),
-            flags: Flags::default(),
-        }
-    }
-
-    /// Selects the members of a room; several calls select the members of any of the rooms.
-    #[must_use]
-    pub fn to(&self, room: &str) -> Self {
-        let mut emitter = self.clone();
-        emitter.target.rooms.push(room.into());
-        emitter
-    }
-
-    /// As [`to`](Self::to).
-    #[must_use]
-    pub fn r#in(&self, room: &str) -> Self {
-        self.to(room)
-    }
-
-    /// Excludes the members of a room.
-    #[must_use]
-    pub fn except(&self, room: &str) -> Self {
-        let mut emitter = self.clone();
-        emitter.target.except.push(room.into());
-        emitter
-    }
-
-    /// Clients that cannot take the event at once are skipped.
-    #[must_use]
-    pub fn volatile(&self) -> Self {
-        let mut emitter = self.clone();
-        emitter.flags.volatile = true;
-        emitter
-    }
-
-    /// Whether the event may be compressed.
-    #[must_use]
-    pub fn compress(&self, compress: bool) -> Self {
-        let mut emitter = self.clone();
-        emitter.flags.compress = compress;
-        emitter
-    }
-
-    /// Emits to the selected clients.
-    pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), PublishError> {
-        let event = self.event(event, args)?;
-        self.send(&Message::Broadcast {
-            target: self.target.clone(),
-            flags: self.flags,
-            event,
-            request: None,
-        })
-    }
-
-    /// Adds the selected sockets to rooms.
-    pub fn sockets_join(&self, rooms: &[&str]) -> Result<(), PublishError> {
-        let rooms = rooms.iter().map(|room| (*room).into()).collect();
-        self.send(&Message::SocketsJoin { target: self.target.clone(), rooms })
-    }
-
-    /// Removes the selected sockets from rooms.
-    pub fn sockets_leave(&self, rooms: &[&str]) -> Result<(), PublishError> {
-        let rooms = rooms.iter().map(|room| (*room).into()).collect();
-        self.send(&Message::SocketsLeave { target: self.target.clone(), rooms })
-    }
-
-    /// Disconnects the selected sockets from the namespace; with `close`, closes their connections.
-    pub fn disconnect_sockets(&self, close: bool) -> Result<(), PublishError> {
-        self.send(&Message::DisconnectSockets { target: self.target.clone(), close })
-    }
-
-    /// Emits to the servers.
-    pub fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), PublishError> {
-        let event = self.event(event, args)?;
-        self.send(&Message::ServerSideEmit { event, request: None })
-    }
-
-    /// The connection to PostgreSQL.
-    pub fn connections(&self) -> &Connections {
-        &self.shared.connections
-    }
-
-    fn event<A: ToArgs + ?Sized>(&self, name: &str, args: &A) -> Result<Event, PublishError> {
-        to_event(Parser::Json, name, args).map_err(|error| PublishError::Encode(error.to_string()))
-    }
-
-    fn send(&self, message: &Message) -> Result<(), PublishError> {
-        let Shared { publisher, channel_prefix, payload_threshold, .. } = &*self.shared;
+    fn command(&self, namespace: &str, message: &Message) -> Result<Command, PublishError> {
         let envelope = Envelope {
             sender: Sender::Emitter,
-            namespace: &self.namespace,
-            channel: &channel(channel_prefix, &self.namespace),
-            threshold: *payload_threshold,
+            namespace,
+            channel: &channel(&self.channel_prefix, namespace),
+            threshold: self.payload_threshold,
             limits: &Limits::default(),
         };
-        publisher.push(envelope.command(message)?)
-    }
-}
-
-impl fmt::Debug for PostgresEmitter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresEmitter")
-            .field("namespace", &self.namespace)
-            .field("target", &self.target)
-            .finish_non_exhaustive()
+        envelope.command(message)
     }
 }

@@ -56,6 +56,7 @@ mod settings;
 
 #[cfg(feature = "adapter")]
 pub use self::adapter::{PostgresAdapter, PostgresBuilder};
-pub use self::emitter::{PostgresEmitter, PostgresEmitterBuilder};
+pub use self::emitter::PostgresEmitter;
 pub use self::settings::{Postgres, SettingsError};
+pub use socketio_broker::emitter::Emitter;
 pub use socketio_broker::{Connections, Health, PublishError, Stats};

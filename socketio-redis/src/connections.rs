@@ -1,46 +1,28 @@
-//! The public handle of the connections of an adapter or emitter.
+//! The public handle of the connections of an adapter.
 
 use std::fmt;
 
-#[cfg(feature = "adapter")]
 use bytes::Bytes;
+use socketio_broker::driver::{Command, Reply, Request};
+use socketio_broker::medium::Medium;
 use socketio_broker::publisher::Publisher;
-use socketio_broker::{Health, Stats};
-#[cfg(feature = "adapter")]
-use socketio_broker::{
-    PublishError,
-    driver::{Command, Reply, Request},
-    medium::Medium,
-};
+use socketio_broker::{Health, PublishError, Stats};
 use tokio::sync::watch;
 
-/// The connections of an adapter or an emitter: their state and their counters. While a handle exists they
-/// stay open.
+/// The connections of an adapter: their state and their counters. While a handle exists they stay open.
 #[derive(Clone)]
 pub struct Connections {
     connections: socketio_broker::Connections,
-    #[cfg(feature = "adapter")]
     publisher: Publisher,
 }
 
 impl Connections {
-    /// Those of an emitter.
-    pub(crate) fn of_emitter(publisher: &Publisher) -> Self {
-        Self {
-            connections: socketio_broker::Connections::of_emitter(publisher.clone()),
-            #[cfg(feature = "adapter")]
-            publisher: publisher.clone(),
-        }
-    }
-
-    /// Those of an adapter.
-    #[cfg(feature = "adapter")]
     pub(crate) fn of_adapter(medium: &Medium) -> Self {
         let connections = socketio_broker::Connections::of_adapter(medium);
         Self { connections, publisher: medium.publisher().clone() }
     }
 
-    /// Waits until this server hears the others in each namespace that exists now; of an emitter, until it is connected.
+    /// Waits until this server hears the others in each namespace that exists now.
     /// Without this call clients and events are served at once, and events of other servers may be missed in the first
     /// moments.
     pub async fn ready(&self) {
@@ -61,7 +43,6 @@ impl Connections {
     ///
     /// There is no connection, or Redis has refused the script. If the connection has ended before there was a reply, the
     /// script may have run.
-    #[cfg(feature = "adapter")]
     pub async fn run_script(
         &self,
         script: &'static str,
@@ -83,7 +64,6 @@ impl Connections {
     /// # Errors
     ///
     /// More than [`Redis::max_queued_bytes`](crate::Redis::max_queued_bytes) wait for Redis.
-    #[cfg(feature = "adapter")]
     pub fn queue_script(
         &self,
         script: &'static str,
@@ -93,7 +73,7 @@ impl Connections {
         self.publisher.push(Command::Request(to_request(script, keys, args)))
     }
 
-    /// Whether Redis is reached, and a server hears. An emitter need not hear.
+    /// Whether Redis is reached, and this server hears.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.connections.health()
     }
@@ -104,13 +84,11 @@ impl Connections {
     }
 }
 
-#[cfg(feature = "adapter")]
 fn to_request(script: &'static str, keys: Vec<String>, args: Vec<Vec<u8>>) -> Request {
     Request::Script { script, keys, args: args.into_iter().map(Bytes::from).collect() }
 }
 
 /// The reply of a script.
-#[cfg(feature = "adapter")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScriptReply {

@@ -41,6 +41,7 @@
 mod channel_rule;
 #[cfg(feature = "adapter")]
 mod classic;
+#[cfg(feature = "adapter")]
 mod connections;
 mod driver;
 mod emitter;
@@ -57,14 +58,14 @@ mod trace;
 pub use self::channel_rule::SubscriptionMode;
 #[cfg(feature = "adapter")]
 pub use self::classic::{ClassicAdapter, ClassicBuilder};
-pub use self::connections::Connections;
 #[cfg(feature = "adapter")]
-pub use self::connections::ScriptReply;
-pub use self::emitter::{ClassicEmitter, Emitter, ShardedEmitter, StreamsEmitter};
+pub use self::connections::{Connections, ScriptReply};
+pub use self::emitter::{ClassicEmitter, ShardedEmitter, StreamsEmitter};
 pub use self::error::SettingsError;
 pub use self::settings::Redis;
 #[cfg(feature = "adapter")]
 pub use self::sharded::{ShardedAdapter, ShardedBuilder};
 #[cfg(feature = "adapter")]
 pub use self::streams::{StreamsAdapter, StreamsBuilder};
-pub use socketio_broker::{Health, PublishError, Stats};
+pub use socketio_broker::emitter::Emitter;
+pub use socketio_broker::{Connections as EmitterConnections, Health, PublishError, Stats};

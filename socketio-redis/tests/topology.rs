@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use socketio_redis::{Emitter, PublishError, Redis, Stats};
+use socketio_redis::{ClassicEmitter, Emitter, PublishError, Redis, ShardedEmitter, Stats};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -80,7 +80,7 @@ async fn a_command_is_not_redirected_for_ever() {
     })
     .await;
     let redis = Redis::open(&format!("redis-cluster://127.0.0.1:{port}")).unwrap();
-    let emitter = Emitter::sharded(&redis).build();
+    let emitter = ShardedEmitter::new(&redis).build();
     emitter.emit("event", &1).unwrap();
     let stats = until(&emitter, |stats| stats.lost == 1).await;
     assert_eq!((sent.load(Ordering::Relaxed), stats.redirections, stats.published), (6, 6, 0));
@@ -98,7 +98,7 @@ async fn too_many_servers_are_refused() {
     })
     .await;
     let redis = Redis::open(&format!("redis-cluster://127.0.0.1:{port}")).unwrap();
-    let emitter = Emitter::sharded(&redis).build();
+    let emitter = ShardedEmitter::new(&redis).build();
     emitter.emit("event", &1).unwrap();
     let stats = until(&emitter, |stats| stats.lost == 1).await;
     assert_eq!(stats.published, 0);
@@ -131,7 +131,7 @@ async fn a_sentinel_that_floods_is_asked_seldom() {
     .await;
     let begin = Instant::now();
     let redis = Redis::open(&format!("redis-sentinel://127.0.0.1:{port}/service")).unwrap();
-    let emitter = Emitter::classic(&redis).build();
+    let emitter = ClassicEmitter::new(&redis).build();
     soon(emitter.connections().ready()).await;
     emitter.emit("event", &1).unwrap();
     soon(emitter.connections().flush()).await;
@@ -155,7 +155,7 @@ async fn without_a_master_messages_wait_in_the_queue() {
     .await;
     let redis = Redis::open(&format!("redis-sentinel://127.0.0.1:{port}/service")).unwrap();
     let redis = redis.max_queued_bytes(1000).timeout(Duration::from_millis(100));
-    let emitter = Emitter::classic(&redis).build();
+    let emitter = ClassicEmitter::new(&redis).build();
     let refused = (0..100).find_map(|number| emitter.emit("event", &number).err());
     assert_eq!(refused, Some(PublishError::Full));
     let stats = until(&emitter, |stats| stats.failed_connections >= 4).await;

@@ -50,7 +50,7 @@ async fn no_notification_is_too_long_for_the_server() {
     let settings = Postgres::open(&postgres.url()).unwrap();
     let node = Rust::start(PostgresAdapter::new(&settings)).await;
     let mut client = Client::connect(node.addr).await;
-    let emitter = PostgresEmitter::builder(&settings).payload_threshold(100_000).build();
+    let emitter = PostgresEmitter::new(&settings).payload_threshold(100_000).build();
     for length in 7700..8000 {
         emitter.emit("x", &"a".repeat(length)).unwrap();
     }
@@ -118,7 +118,7 @@ async fn namespaces_with_long_names_have_a_channel() {
     }
     nodes[0].io.of(&name).server_side_emit("hello", &NONE).await.unwrap();
     soon(heard[1].recv()).await.unwrap();
-    let emitter = PostgresEmitter::new(&settings);
+    let emitter = PostgresEmitter::new(&settings).build();
     emitter.of(&name).server_side_emit("hello", &NONE).unwrap();
     for heard in &mut heard {
         soon(heard.recv()).await.unwrap();

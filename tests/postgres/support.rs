@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use socketio_postgres::{Connections, Postgres, PostgresAdapter, PostgresEmitter};
+use socketio_postgres::{Connections, Emitter, Postgres, PostgresAdapter, PostgresEmitter};
 use socketio_server::{Ack, Args, Arguments, RawArgs, Server, Socket};
 use tests::postgres::PostgresServer;
 use tests::raw::{WebSocket, soon};
@@ -180,9 +180,9 @@ impl Cluster {
     }
 
     /// An emitter for the servers.
-    pub(crate) fn emitter(&self) -> PostgresEmitter {
+    pub(crate) fn emitter(&self) -> Emitter {
         let postgres = Postgres::open(&self.postgres.url()).unwrap();
-        PostgresEmitter::builder(&postgres).payload_threshold(self.threshold).build()
+        PostgresEmitter::new(&postgres).payload_threshold(self.threshold).build()
     }
 
     async fn of(postgres: PostgresServer, rust: Vec<Rust>, node: Vec<Node>, threshold: usize) -> Self {

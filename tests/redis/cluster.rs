@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_redis::{Emitter, Health, Redis};
+use socketio_redis::{ClassicEmitter, Health, Redis, ShardedEmitter, StreamsEmitter};
 use tests::raw::{soon, until};
 use tests::redis::RedisCluster;
 
@@ -30,9 +30,9 @@ async fn servers_reach_each_other(kind: Kind) {
     let mut client = Client::connect(nodes[1].addr).await;
     let redis = Redis::open(&cluster.url()).unwrap();
     let emitter = match kind {
-        Kind::Classic => Emitter::classic(&redis).build(),
-        Kind::Sharded => Emitter::sharded(&redis).build(),
-        Kind::Streams => Emitter::streams(&redis).build(),
+        Kind::Classic => ClassicEmitter::new(&redis).build(),
+        Kind::Sharded => ShardedEmitter::new(&redis).build(),
+        Kind::Streams => StreamsEmitter::new(&redis).build(),
     };
     soon(emitter.connections().ready()).await;
     emitter.emit("from outside", &NONE).unwrap();

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use socketio_redis::{
-    ClassicAdapter, Connections, Emitter, Redis, ShardedAdapter, StreamsAdapter, SubscriptionMode,
+    ClassicAdapter, ClassicEmitter, Connections, Emitter, Redis, ShardedAdapter, ShardedEmitter,
+    StreamsAdapter, StreamsEmitter, SubscriptionMode,
 };
 use socketio_server::cluster::Adapter;
 use socketio_server::{Ack, Args, Arguments, Parser, RawArgs, Server, ServerBuilder, Socket};
@@ -260,9 +261,9 @@ impl Cluster {
     pub(crate) fn emitter(&self) -> Emitter {
         let redis = Redis::open(&self.redis.url()).unwrap();
         match self.medium {
-            Medium::Classic => Emitter::classic(&redis).build(),
-            Medium::Sharded(mode) => Emitter::sharded(&redis).subscription_mode(mode).build(),
-            Medium::Streams => Emitter::streams(&redis).build(),
+            Medium::Classic => ClassicEmitter::new(&redis).build(),
+            Medium::Sharded(mode) => ShardedEmitter::new(&redis).subscription_mode(mode).build(),
+            Medium::Streams => StreamsEmitter::new(&redis).build(),
         }
     }
 

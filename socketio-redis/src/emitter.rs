@@ -1,18 +1,31 @@
-//! The options of emitters, and the commands that they send.
+//! Emitters: events for the clients of a cluster from a process that is no server. The options of each kind, and the commands
+//! that it sends.
 
 use bytes::Bytes;
+use socketio_broker::PublishError;
+use socketio_broker::driver::Command;
+use socketio_broker::emitter::{self, Emitter};
 use socketio_cluster::classic::{self, encode_broadcast_in, encode_request};
 use socketio_cluster::streams::{encode_entry, stream_name};
 use socketio_cluster::{Limits, Message, Sender, cluster};
 use socketio_parser::Parser;
 
-use super::Emitter;
 use crate::channel_rule::SubscriptionMode;
 use crate::settings::Redis;
-use socketio_broker::PublishError;
-use socketio_broker::driver::Command;
 
-/// Options of an emitter for the classic adapter, with the names of the official emitter.
+/// Options of an emitter for servers with the classic adapter, with the names and the format of the official
+/// `@socket.io/redis-emitter`.
+///
+/// ```no_run
+/// use socketio_redis::{ClassicEmitter, Redis};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let emitter = ClassicEmitter::new(&Redis::open("redis://127.0.0.1:6379/")?).build();
+/// emitter.to("news").except("away").emit("headline", "for the members on all servers")?;
+/// emitter.connections().flush().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClassicEmitter {
     redis: Redis,
@@ -20,7 +33,8 @@ pub struct ClassicEmitter {
     parser: Parser,
 }
 
-/// Options of an emitter for the sharded adapter, with the names of the official adapter.
+/// Options of an emitter for servers with the sharded adapter, with the names of that adapter. There is no official emitter for
+/// it. Redis 7 is needed.
 #[derive(Clone, Debug)]
 pub struct ShardedEmitter {
     redis: Redis,
@@ -28,7 +42,8 @@ pub struct ShardedEmitter {
     subscription_mode: SubscriptionMode,
 }
 
-/// Options of an emitter for the Streams adapter, with the names of the official emitter.
+/// Options of an emitter for servers with the Streams adapter, with the names and the format of the official
+/// `@socket.io/redis-streams-emitter`.
 #[derive(Clone, Debug)]
 pub struct StreamsEmitter {
     redis: Redis,
@@ -38,7 +53,8 @@ pub struct StreamsEmitter {
 }
 
 impl ClassicEmitter {
-    pub(super) fn new(redis: &Redis) -> Self {
+    /// The official defaults.
+    pub fn new(redis: &Redis) -> Self {
         Self { redis: redis.clone(), key: "socket.io".to_owned(), parser: Parser::Msgpack }
     }
 
@@ -58,12 +74,13 @@ impl ClassicEmitter {
 
     /// Opens the connection. It must be called within a runtime of tokio.
     pub fn build(self) -> Emitter {
-        Emitter::new(&self.redis, Format::Classic { key: self.key, parser: self.parser })
+        Emitter::new(self.redis.publisher(), Format::Classic { key: self.key, parser: self.parser })
     }
 }
 
 impl ShardedEmitter {
-    pub(super) fn new(redis: &Redis) -> Self {
+    /// The defaults of the adapter.
+    pub fn new(redis: &Redis) -> Self {
         Self {
             redis: redis.clone(),
             channel_prefix: "socket.io".to_owned(),
@@ -88,12 +105,13 @@ impl ShardedEmitter {
     /// Opens the connection. It must be called within a runtime of tokio.
     pub fn build(self) -> Emitter {
         let format = Format::Sharded { prefix: self.channel_prefix, mode: self.subscription_mode };
-        Emitter::new(&self.redis, format)
+        Emitter::new(self.redis.publisher(), format)
     }
 }
 
 impl StreamsEmitter {
-    pub(super) fn new(redis: &Redis) -> Self {
+    /// The official defaults.
+    pub fn new(redis: &Redis) -> Self {
         Self { redis: redis.clone(), stream_name: "socket.io".to_owned(), stream_count: 1, max_len: 10_000 }
     }
 
@@ -122,28 +140,25 @@ impl StreamsEmitter {
     pub fn build(self) -> Emitter {
         let format =
             Format::Streams { name: self.stream_name, count: self.stream_count, max_len: self.max_len };
-        Emitter::new(&self.redis, format)
+        Emitter::new(self.redis.publisher(), format)
     }
 }
 
-/// The format of an emitter.
-pub(super) enum Format {
+enum Format {
     Classic { key: String, parser: Parser },
     Sharded { prefix: String, mode: SubscriptionMode },
     Streams { name: String, count: u32, max_len: u64 },
 }
 
-impl Format {
-    /// The encoding in which most messages are sent.
-    pub(super) fn parser(&self) -> Parser {
+impl emitter::Format for Format {
+    fn parser(&self) -> Parser {
         match self {
             Self::Classic { parser, .. } => *parser,
             Self::Sharded { .. } | Self::Streams { .. } => Parser::Json,
         }
     }
 
-    /// The command that sends a message.
-    pub(super) fn command(&self, namespace: &str, message: &Message) -> Result<Command, PublishError> {
+    fn command(&self, namespace: &str, message: &Message) -> Result<Command, PublishError> {
         let limits = Limits::default();
         let sender = Sender::Emitter;
         Ok(match self {

@@ -1,31 +1,39 @@
 //! Emitters: events for the clients of a cluster from a process that is no server.
 
-mod format;
-
 use std::fmt;
 use std::sync::Arc;
 
 use socketio_cluster::{Flags, Message, Target};
 use socketio_events::message::to_event;
-use socketio_parser::{Event, ToArgs};
+use socketio_parser::{Event, Parser, ToArgs};
 
-use self::format::Format;
-pub use self::format::{ClassicEmitter, ShardedEmitter, StreamsEmitter};
 use crate::connections::Connections;
-use crate::settings::Redis;
-use socketio_broker::PublishError;
-use socketio_broker::publisher::Publisher;
+use crate::driver::Command;
+use crate::error::PublishError;
+use crate::publisher::Publisher;
 
-/// Emits to the clients of a cluster, and to its servers, without being one of them.
+/// How an emitter writes its messages.
+pub trait Format: Send + Sync + 'static {
+    /// The encoding in which most messages are sent.
+    fn parser(&self) -> Parser;
+
+    /// The command that sends a message to the clients or the servers of a namespace.
+    ///
+    /// # Errors
+    ///
+    /// The format cannot express the message.
+    fn command(&self, namespace: &str, message: &Message) -> Result<Command, PublishError>;
+}
+
+/// Emits to the clients of a cluster, and to its servers, without being one of them. It is the same type for all brokers, so
+/// that code that emits does not depend on one.
 ///
 /// A call queues a message, which a task sends. It fails only when the queue is full, or when the event
 /// cannot be encoded; [`Connections::flush`] waits until everything has been sent.
 ///
 /// ```no_run
-/// use socketio_redis::{Emitter, Redis};
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let emitter = Emitter::classic(&Redis::open("redis://127.0.0.1:6379/")?).build();
+/// # use socketio_broker::{PublishError, emitter::Emitter};
+/// # async fn example(emitter: Emitter) -> Result<(), PublishError> {
 /// emitter.to("news").except("away").emit("headline", "for the members on all servers")?;
 /// emitter.of("/admin").disconnect_sockets(true)?;
 /// emitter.connections().flush().await;
@@ -43,46 +51,26 @@ pub struct Emitter {
 struct Shared {
     publisher: Publisher,
     connections: Connections,
-    format: Format,
+    format: Box<dyn Format>,
 }
 
 impl Emitter {
-    /// For servers with the classic adapter: the format of the official `@socket.io/redis-emitter`.
-    pub fn classic(redis: &Redis) -> ClassicEmitter {
-        ClassicEmitter::new(redis)
+    /// The emitter of an adapter crate, for the namespace `/`.
+    pub fn new(publisher: Publisher, format: impl Format) -> Self {
+        let connections = Connections::of_emitter(publisher.clone());
+        let shared = Shared { publisher, connections, format: Box::new(format) };
+        Self::in_namespace(Arc::new(shared), "/".into())
     }
 
-    /// For servers with the sharded adapter, for which there is no official emitter. Redis 7 is needed.
-    pub fn sharded(redis: &Redis) -> ShardedEmitter {
-        ShardedEmitter::new(redis)
-    }
-
-    /// For servers with the Streams adapter: the format of the official `@socket.io/redis-streams-emitter`.
-    pub fn streams(redis: &Redis) -> StreamsEmitter {
-        StreamsEmitter::new(redis)
-    }
-
-    fn new(redis: &Redis, format: Format) -> Self {
-        let publisher = redis.publisher();
-        let connections = Connections::of_emitter(&publisher);
-        Self {
-            shared: Arc::new(Shared { publisher, connections, format }),
-            namespace: "/".into(),
-            target: Target::default(),
-            flags: Flags::default(),
-        }
+    fn in_namespace(shared: Arc<Shared>, namespace: Arc<str>) -> Self {
+        Self { shared, namespace, target: Target::default(), flags: Flags::default() }
     }
 
     /// The emitter for another namespace.
     #[must_use]
     pub fn of(&self, namespace: &str) -> Self {
         let slash = if namespace.starts_with('/') { "" } else { "/" };
-        Self {
-            shared: Arc::clone(&self.shared),
-            namespace: format!("{slash}{namespace}").into(),
-            target: Target::default(),
-            flags: Flags::default(),
-        }
+        Self::in_namespace(Arc::clone(&self.shared), format!("{slash}{namespace}").into())
     }
 
     /// Selects the members of a room; several calls select the members of any of the rooms.
@@ -124,6 +112,10 @@ impl Emitter {
     }
 
     /// Emits to the selected clients.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or the event cannot be encoded.
     pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), PublishError> {
         let event = self.event(event, args)?;
         self.send(&Message::Broadcast {
@@ -135,29 +127,45 @@ impl Emitter {
     }
 
     /// Adds the selected sockets to rooms.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or the message is too large.
     pub fn sockets_join(&self, rooms: &[&str]) -> Result<(), PublishError> {
         let rooms = rooms.iter().map(|room| (*room).into()).collect();
         self.send(&Message::SocketsJoin { target: self.target.clone(), rooms })
     }
 
     /// Removes the selected sockets from rooms.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or the message is too large.
     pub fn sockets_leave(&self, rooms: &[&str]) -> Result<(), PublishError> {
         let rooms = rooms.iter().map(|room| (*room).into()).collect();
         self.send(&Message::SocketsLeave { target: self.target.clone(), rooms })
     }
 
     /// Disconnects the selected sockets from the namespace; with `close`, closes their connections.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or the message is too large.
     pub fn disconnect_sockets(&self, close: bool) -> Result<(), PublishError> {
         self.send(&Message::DisconnectSockets { target: self.target.clone(), close })
     }
 
     /// Emits to the servers.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or the event cannot be encoded.
     pub fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), PublishError> {
         let event = self.event(event, args)?;
         self.send(&Message::ServerSideEmit { event, request: None })
     }
 
-    /// The connection to Redis.
+    /// The connection to the broker.
     pub fn connections(&self) -> &Connections {
         &self.shared.connections
     }

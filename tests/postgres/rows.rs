@@ -80,6 +80,30 @@ async fn the_table_is_created_and_cleaned() {
     until(async || postgres.number("SELECT count(*) FROM other_table").await == 0).await;
 }
 
+/// A row that is larger than `max_received_bytes`, which another program may write, is not fetched: it is a counted gap.
+#[tokio::test]
+async fn a_row_that_is_too_large_is_not_read() {
+    let postgres = PostgresServer::start().await;
+    let settings = Postgres::open(&postgres.url()).unwrap();
+    let node = Rust::start(PostgresAdapter::new(&settings.clone().max_received_bytes(50_000))).await;
+    let (sender, mut gaps) = tokio::sync::mpsc::unbounded_channel();
+    node.io.on_cluster_gap(move |gap| {
+        let _ = sender.send(gap.lost);
+    });
+    let mut client = Client::connect(node.addr).await;
+    let emitter = PostgresEmitter::new(&settings).build();
+    let empty = r#"42["large",""]"#.len();
+    for length in [49_000, 51_000, 49_001] {
+        emitter.emit("large", &"x".repeat(length)).unwrap();
+    }
+    assert_eq!(client.text().await.len(), empty + 49_000);
+    assert_eq!(client.text().await.len(), empty + 49_001);
+    assert_eq!(soon(gaps.recv()).await, Some(Some(1)));
+    until(async || node.connections.stats().received_bytes == 0).await;
+    let stats = node.connections.stats();
+    assert_eq!((stats.bad_messages, stats.dropped), (1, 0), "{stats:?}");
+}
+
 /// Without the table only large messages are lost, and they are counted.
 #[tokio::test]
 async fn without_the_table_large_messages_are_counted() {

@@ -38,6 +38,20 @@ pub struct Mailbox {
     always: bool,
 }
 
+/// Bytes that count as received ones that wait: see [`Mailbox::hold`].
+#[derive(Debug)]
+#[must_use = "the bytes count until it is dropped"]
+pub struct Held {
+    load: Arc<Load>,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.load.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// The bytes in all mailboxes.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -85,6 +99,13 @@ impl Mailbox {
             }
             self.changed.notified().await;
         }
+    }
+
+    /// Counts bytes that a message has brought beside its own, as a row to which it refers, until the value is dropped. They
+    /// were taken already, so that they are counted although they are too many: then messages that arrive are dropped.
+    pub fn hold(&self, bytes: usize) -> Held {
+        self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Held { load: Arc::clone(&self.load), bytes }
     }
 
     /// Drops what waits, and ends [`next`](Self::next).

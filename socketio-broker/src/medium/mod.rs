@@ -12,7 +12,7 @@ use bytes::Bytes;
 use socketio_cluster::streams::EntryId;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
-pub use self::mailbox::{Arrival, Mailbox};
+pub use self::mailbox::{Arrival, Held, Mailbox};
 pub use self::router::Router;
 use crate::backoff::Backoff;
 use crate::driver::{Command, Driver, Reply};

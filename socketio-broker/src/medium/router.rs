@@ -277,6 +277,22 @@ mod tests {
         assert_eq!(router.waiting_bytes(), 0);
     }
 
+    /// The row of a message takes space until it is handled.
+    #[test]
+    fn held_bytes_count_until_they_are_released() {
+        let (router, counters) = router(1000);
+        let mailbox = router.mailbox();
+        router.subscribe([Topic::new(TopicKind::Channel, "a")], &mailbox);
+        let arrive = || {
+            router.arrived(TopicKind::Channel, b"a", "a".into(), vec![0; 100].into());
+            counters.stats(0, 0).dropped
+        };
+        let held = mailbox.hold(2000);
+        assert_eq!((arrive(), router.waiting_bytes()), (1, 2000));
+        drop(held);
+        assert_eq!((arrive(), router.waiting_bytes()), (1, OVERHEAD + 101));
+    }
+
     #[test]
     fn subscriptions_follow_what_is_wanted() {
         let (router, _) = router(1000);

@@ -67,6 +67,8 @@ struct Options {
     cleanup_interval: Duration,
     /// Maximum wait for a row.
     timeout: Duration,
+    /// A larger row is not read.
+    max_received_bytes: usize,
 }
 
 impl PostgresAdapter {
@@ -89,6 +91,7 @@ impl PostgresAdapter {
                 heartbeat_timeout: Duration::from_secs(10),
                 cleanup_interval: Duration::from_secs(30),
                 timeout: postgres.tuning().timeout,
+                max_received_bytes: postgres.tuning().max_received_bytes,
             },
         }
     }

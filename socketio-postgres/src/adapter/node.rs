@@ -49,7 +49,8 @@ impl PostgresNode {
     /// Reads a row, and applies the message in it.
     async fn row(&self, id: &str) -> Result<(), DecodeError> {
         let limits = &self.member.limits;
-        let payload = match self.rows.read(id, limits.max_message_bytes).await {
+        let max_bytes = limits.max_message_bytes.min(self.options.max_received_bytes);
+        let payload = match self.rows.read(id, max_bytes).await {
             Ok(payload) => payload,
             Err(error) => {
                 // The message is lost, unless the notification is wrong.
@@ -59,6 +60,7 @@ impl PostgresNode {
                 return Err(DecodeError::Row(error.to_string()));
             }
         };
+        let _held = self.member.mailbox.hold(payload.len());
         if let Some(envelope) = cluster::decode_if(payload, limits, |head| self.is_wanted(head))? {
             self.member.receive(envelope, None).await;
         }

@@ -104,9 +104,11 @@ impl Postgres {
     }
 
     /// Maximum size of the received messages that wait for their namespaces. Beyond it a message is dropped,
-    /// which is counted and reported as a gap.
+    /// which is counted and reported as a gap. The row of a large message counts while it is handled; one that is larger than
+    /// this, or than 64 MiB, is not read. Each namespace reads one row at a time.
     ///
-    /// Default 64 MiB; unit: bytes. Cost: that memory while this server is slower than the others.
+    /// Default 64 MiB; unit: bytes. Cost: that memory while this server is slower than the others, and one row for each
+    /// namespace.
     #[must_use]
     pub fn max_received_bytes(mut self, bytes: usize) -> Self {
         self.tuning.max_received_bytes = bytes;

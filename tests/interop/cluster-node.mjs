@@ -5,12 +5,14 @@
 //   node cluster-node.mjs KIND REDIS [OPTIONS]
 //
 // KIND is `classic`, `sharded` or `streams`; REDIS a URL (`redis-cluster://host:port,…` too), or the path of a Unix socket;
-// or KIND is `postgres`, and REDIS the folder of the Unix socket of PostgreSQL; OPTIONS the options of the adapter, as JSON.
+// or KIND is `postgres`, and REDIS the folder of the Unix socket of PostgreSQL; OPTIONS the options of the adapter, as JSON. With
+// `postgres` the process is an emitter too: `{"op": "emitter", "method": "emit", "args": […]}`.
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
 import { createAdapter as createPostgresAdapter } from "@socket.io/postgres-adapter";
+import { Emitter as PostgresEmitter } from "@socket.io/postgres-emitter";
 import pg from "pg";
 import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
@@ -67,11 +69,17 @@ function unpack(value) {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, unpack(member)]));
 }
 
-function target({ to = [], except = [], volatile, compress, timeout }) {
-  let operator = io.to(to).except(except);
+function target({ nsp = "/", to = [], except = [], volatile, compress, timeout }) {
+  let operator = io.of(nsp).to(to).except(except);
   if (volatile) operator = operator.volatile;
   if (compress !== undefined) operator = operator.compress(compress);
   return timeout === undefined ? operator : operator.timeout(timeout);
+}
+
+let emitter;
+function outside({ nsp, to = [], except = [] }) {
+  emitter ??= new PostgresEmitter(pool(), "/", rest);
+  return (nsp ? emitter.of(nsp) : emitter).to(to).except(except);
 }
 
 io.on("connection", (socket) => {
@@ -84,7 +92,12 @@ io.on("hello", (...args) => {
   ack?.({ from: "node", args });
 });
 
+io.on("leave", () => io.of("/").adapter.close());
+
 const commands = {
+  of: ({ nsp }) => void io.of(nsp),
+  askOne: async (c) => (await target(c).fetchSockets())[0].timeout(15_000).emitWithAck(c.event, ...unpack(c.args)),
+  emitter: ({ method, args, ...c }) => void outside(c)[method](...unpack(args)),
   emit: (c) => void target(c).emit(c.event, ...unpack(c.args)),
   emitMany: ({ sender, from, to }) => {
     for (let number = from; number < to; number++) io.emit("n", sender, number);

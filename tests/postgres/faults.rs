@@ -7,11 +7,12 @@ use socketio_server::Args;
 use tests::postgres::PostgresServer;
 use tests::raw::{soon, until};
 
+use crate::log::Log;
 use crate::support::{Client, NONE, Rust};
 
 /// Connections that notice within a fraction of the default times.
-fn hasty(postgres: &PostgresServer) -> Postgres {
-    Postgres::open(&postgres.url())
+pub(crate) fn hasty(url: &str) -> Postgres {
+    Postgres::open(url)
         .unwrap()
         .client_name("node")
         .timeout(Duration::from_millis(500))
@@ -20,11 +21,11 @@ fn hasty(postgres: &PostgresServer) -> Postgres {
 }
 
 async fn pair(postgres: &PostgresServer) -> [Rust; 2] {
-    let adapter = || PostgresAdapter::new(&hasty(postgres));
+    let adapter = || PostgresAdapter::new(&hasty(&postgres.url()));
     [Rust::start(adapter()).await, Rust::start(adapter()).await]
 }
 
-async fn health(rust: &Rust, wanted: impl Fn(&Health) -> bool) {
+pub(crate) async fn health(rust: &Rust, wanted: impl Fn(&Health) -> bool) {
     let mut health = rust.connections.health();
     soon(health.wait_for(|health| wanted(health))).await.unwrap();
 }
@@ -55,12 +56,12 @@ async fn a_restart_loses_nothing_that_fits_into_the_queue() {
     let mut postgres = PostgresServer::start().await;
     let bound = 100_000;
     // After the outage it leaves the other one more than enough time to listen again.
-    let patient = hasty(&postgres).reconnect_delay(Duration::from_millis(10), Duration::from_secs(3));
+    let patient = hasty(&postgres.url()).reconnect_delay(Duration::from_millis(10), Duration::from_secs(3));
     let patient = patient.timeout(Duration::from_secs(20)).max_queued_bytes(bound);
     // Heartbeats would take a part of the bound.
     let adapter = PostgresAdapter::builder(&patient).heartbeat_interval(Duration::from_secs(60));
     let node = Rust::start(adapter.heartbeat_timeout(Duration::from_secs(120)).build()).await;
-    let other = Rust::start(PostgresAdapter::new(&hasty(&postgres))).await;
+    let other = Rust::start(PostgresAdapter::new(&hasty(&postgres.url()))).await;
     let (mut near, mut far) = (Client::connect(node.addr).await, Client::connect(other.addr).await);
     postgres.stop().await;
     for node in [&node, &other] {
@@ -111,18 +112,26 @@ async fn a_paused_server_is_noticed() {
     assert_eq!(client.text().await, r#"42["again"]"#);
 }
 
-/// Notifications that cannot be read are counted, and the next one is read.
+/// Notifications that cannot be read are counted, the first one is logged, and the next one is read.
 #[tokio::test]
 async fn poison_is_counted_and_skipped() {
+    let (log, _guards) = Log::on_this_thread();
     let postgres = PostgresServer::start().await;
     let nodes = pair(&postgres).await;
-    let mut client = Client::connect(nodes[1].addr).await;
+    // A server without clients does not read broadcasts.
+    let mut clients = [Client::connect(nodes[0].addr).await, Client::connect(nodes[1].addr).await];
+    let nested = "[".repeat(5000);
     let poison = [
+        nested.as_str(),
         "",
         "no JSON",
         "[]",
+        "\"text\"",
         r#"{"type":99,"uid":"x"}"#,
+        r#"{"type":"3","uid":"x","nsp":"/"}"#,
+        r#"{"type":3,"uid":["x"],"nsp":"/","data":7}"#,
         r#"{"type":3,"uid":"x","data":{}}"#,
+        r#"{"type":3,"uid":"x","nsp":"/","data":{"packet":[],"opts":{}}}"#,
         r#"{"uid":"x","type":3,"attachmentId":"1000000"}"#,
         r#"{"uid":"x","type":3,"attachmentId":"; DROP TABLE socket_io_attachments"}"#,
         r#"{"uid":"x","type":3,"attachmentId":"99999999999999999999"}"#,
@@ -131,7 +140,19 @@ async fn poison_is_counted_and_skipped() {
     for text in poison {
         sender.execute("SELECT pg_notify('socket.io#/', $1)", &[&text]).await.unwrap();
     }
-    nodes[0].io.emit("well", &NONE).await.unwrap();
-    assert_eq!(client.text().await, r#"42["well"]"#);
-    assert_eq!(nodes[1].connections.stats().bad_messages, poison.len() as u64);
+    for node in &nodes {
+        node.io.emit("well", &NONE).await.unwrap();
+        for client in &mut clients {
+            assert_eq!(client.text().await, r#"42["well"]"#);
+        }
+    }
+    // Both servers have read all of it.
+    for node in &nodes {
+        until(async || node.connections.stats().bad_messages == poison.len() as u64).await;
+    }
+    assert_eq!(log.lines("cannot be read").len(), nodes.len(), "{:#?}", log.lines(""));
+    let line = log.lines("cannot be read").remove(0);
+    for part in ["WARN", "a message on PostgreSQL cannot be read", "namespace=\"/\"", "channel=socket.io#/"] {
+        assert!(line.contains(part), "{line}");
+    }
 }

@@ -173,6 +173,12 @@ impl Cluster {
         Self::of(postgres, rust, node, threshold).await
     }
 
+    /// The addresses of the servers.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let rust = self.rust.iter().map(|rust| rust.addr);
+        rust.chain(self.node.iter().map(|node| node.addr)).collect()
+    }
+
     /// The events of servers, at each server.
     pub(crate) fn hellos(&mut self) -> impl Iterator<Item = &mut mpsc::UnboundedReceiver<Value>> {
         let rust = self.rust.iter_mut().map(|rust| &mut rust.hello);
@@ -185,13 +191,17 @@ impl Cluster {
         PostgresEmitter::new(&postgres).payload_threshold(self.threshold).build()
     }
 
-    async fn of(postgres: PostgresServer, rust: Vec<Rust>, node: Vec<Node>, threshold: usize) -> Self {
-        let addresses = rust.iter().map(|rust| rust.addr).chain(node.iter().map(|node| node.addr));
-        let mut clients = Vec::new();
-        for addr in addresses {
-            clients.push(Client::connect(addr).await);
+    /// A cluster of these servers, with a client at each, and emitters whose messages of more bytes are rows.
+    pub(crate) async fn of(
+        postgres: PostgresServer,
+        rust: Vec<Rust>,
+        node: Vec<Node>,
+        threshold: usize,
+    ) -> Self {
+        let mut cluster = Self { postgres, rust, node, clients: Vec::new(), threshold };
+        for addr in cluster.addresses() {
+            cluster.clients.push(Client::connect(addr).await);
         }
-        let cluster = Self { postgres, rust, node, clients, threshold };
         cluster.settled().await;
         cluster
     }

@@ -3,6 +3,7 @@
 pub mod chromium;
 pub mod devtools;
 pub mod node;
+mod ports;
 #[cfg(unix)]
 pub mod postgres;
 pub mod program;

@@ -1,13 +1,18 @@
 //! PostgreSQL servers for tests, each with an empty database in a directory of its own, on a Unix socket.
 
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Weak};
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 use tokio_postgres::{Client, NoTls};
 
+use crate::ports::free_port;
 use crate::raw::soon;
+use crate::tls::Authority;
 
 /// Error message when PostgreSQL cannot be started.
 const NEEDED: &str =
@@ -18,6 +23,11 @@ const NEEDED: &str =
 pub struct PostgresServer {
     process: Child,
     folder: TempDir,
+    /// The TCP port; none without TLS.
+    port: Option<u16>,
+    arguments: Vec<String>,
+    /// Kept for the servers that start meanwhile.
+    _template: Arc<TempDir>,
 }
 
 impl PostgresServer {
@@ -34,15 +44,38 @@ impl PostgresServer {
     ///
     /// When it does not start.
     pub async fn start_empty() -> Self {
-        let folder = tempfile::tempdir().expect("a directory");
-        if is_root() {
-            run(Command::new("chown").arg("postgres").arg(folder.path())).await;
+        let (folder, template) = copy().await;
+        Self::run(folder, template, None, Vec::new()).await
+    }
+
+    /// Starts a server with the table that listens on a TCP port too, with TLS if there is an authority.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start_on_tcp(authority: Option<&Authority>) -> Self {
+        let (folder, template) = copy().await;
+        let mut arguments = Vec::new();
+        if let Some(authority) = authority {
+            for (name, pem) in ["ssl_cert_file", "ssl_key_file"].iter().zip(authority.certificate_and_key()) {
+                let path = folder.path().join(name);
+                // The server refuses a key that others can read.
+                let mut options = std::fs::OpenOptions::new();
+                let mut file = options.write(true).create_new(true).mode(0o600).open(&path).expect("a file");
+                std::io::Write::write_all(&mut file, pem.as_bytes()).expect("a file");
+                give_away(&path).await;
+                arguments.extend(["-c".to_owned(), format!("{name}={}", path.display())]);
+            }
+            arguments.extend(["-c".to_owned(), "ssl=on".to_owned()]);
         }
-        let mut initdb = unprivileged("initdb");
-        initdb.arg("-D").arg(folder.path().join("data")).args(["-A", "trust", "-U", "postgres", "--no-sync"]);
-        run(initdb.stdout(Stdio::null())).await;
-        let process = spawn(folder.path());
-        let server = Self { process, folder };
+        let server = Self::run(folder, template, Some(free_port()), arguments).await;
+        server.execute(TABLE).await;
+        server
+    }
+
+    async fn run(folder: TempDir, template: Arc<TempDir>, port: Option<u16>, arguments: Vec<String>) -> Self {
+        let process = spawn(folder.path(), port, &arguments);
+        let server = Self { process, folder, port, arguments, _template: template };
         server.started().await;
         server
     }
@@ -52,9 +85,25 @@ impl PostgresServer {
         self.folder.path()
     }
 
-    /// Its URL.
+    /// Its URL, on its Unix socket.
     pub fn url(&self) -> String {
-        format!("host={} user=postgres dbname=postgres", self.path().display())
+        self.url_in(self.path())
+    }
+
+    /// The URL of a server in another folder, as one in front of this server.
+    pub fn url_in(&self, folder: &Path) -> String {
+        let port = self.port.unwrap_or(5432);
+        format!("host={} port={port} user=postgres dbname=postgres", folder.display())
+    }
+
+    /// Its URL on its TCP port, with TLS.
+    ///
+    /// # Panics
+    ///
+    /// When it has none.
+    pub fn tls_url(&self, host: &str) -> String {
+        let port = self.port.expect("a TCP port");
+        format!("postgres://postgres@{host}:{port}/postgres?sslmode=require")
     }
 
     /// A connection. It ends with the client.
@@ -105,9 +154,19 @@ impl PostgresServer {
         soon(self.process.wait()).await.expect("it ends");
     }
 
+    /// Ends the server with all of its connections at once, as a crash does: it has to recover.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub async fn crash(&mut self) {
+        self.signal("-QUIT").await;
+        soon(self.process.wait()).await.expect("it ends");
+    }
+
     /// Starts the server again.
     pub async fn restart(&mut self) {
-        self.process = spawn(self.folder.path());
+        self.process = spawn(self.folder.path(), self.port, &self.arguments);
         self.started().await;
     }
 
@@ -147,13 +206,54 @@ impl PostgresServer {
 const TABLE: &str = "CREATE TABLE socket_io_attachments \
     (id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea)";
 
-fn spawn(folder: &Path) -> Child {
+/// A directory with an empty database. It is made once while there are servers, and copied, which takes a tenth of the time.
+async fn copy() -> (TempDir, Arc<TempDir>) {
+    static TEMPLATE: Mutex<Weak<TempDir>> = Mutex::const_new(Weak::new());
+    let mut known = TEMPLATE.lock().await;
+    let template = match known.upgrade() {
+        Some(template) => template,
+        None => {
+            let template = Arc::new(folder().await);
+            let mut initdb = unprivileged("initdb");
+            initdb.arg("-D").arg(template.path().join("data"));
+            initdb.args(["-A", "trust", "-U", "postgres", "--no-sync", "--no-instructions"]);
+            run(initdb.stdout(Stdio::null())).await;
+            *known = Arc::downgrade(&template);
+            template
+        }
+    };
+    drop(known);
+    let folder = folder().await;
+    run(unprivileged("cp").arg("-a").arg(template.path().join("data")).arg(folder.path())).await;
+    (folder, template)
+}
+
+async fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a directory");
+    give_away(folder.path()).await;
+    folder
+}
+
+/// Makes the user of the server the owner.
+async fn give_away(path: &Path) {
+    if is_root() {
+        run(Command::new("chown").arg("postgres").arg(path)).await;
+    }
+}
+
+fn spawn(folder: &Path, port: Option<u16>, arguments: &[String]) -> Child {
+    let (addresses, port) = match port {
+        Some(port) => ("listen_addresses=127.0.0.1", port),
+        None => ("listen_addresses=", 5432),
+    };
     unprivileged("postgres")
         .arg("-D")
         .arg(folder.join("data"))
         .arg("-k")
         .arg(folder)
-        .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+        .args(["-p", &port.to_string(), "-c", addresses])
+        .args(["-c", "fsync=off", "-c", "autovacuum=off", "-c", "shared_buffers=16MB"])
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
@@ -184,7 +284,6 @@ fn find(program: &str) -> PathBuf {
 }
 
 fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 

@@ -167,6 +167,12 @@ impl Authority {
         self.folder.path().join("root.pem")
     }
 
+    /// The certificate of `localhost`, and its key, in PEM.
+    pub(crate) fn certificate_and_key(&self) -> [String; 2] {
+        ["server.pem", "server.key"]
+            .map(|file| std::fs::read_to_string(self.folder.path().join(file)).unwrap())
+    }
+
     /// Arguments of Redis servers and sentinels, which use TLS among each other too.
     pub(crate) fn arguments_of_redis(&self) -> Vec<&str> {
         self.arguments.iter().map(String::as_str).collect()

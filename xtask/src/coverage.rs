@@ -78,10 +78,10 @@ pub(crate) fn report(only: Option<&str>) -> Result<(), String> {
         return Ok(());
     }
     let done = fs::read_to_string(root.join(DONE)).unwrap_or_default();
-    println!("{:<12}{:>8}{:>16}{:>9}", "package", "covered", "not applicable", "missing");
+    println!("{:<14}{:>8}{:>16}{:>9}", "package", "covered", "not applicable", "missing");
     for (name, package) in &packages {
         println!(
-            "{name:<12}{:>8}{:>16}{:>9}",
+            "{name:<14}{:>8}{:>16}{:>9}",
             package.covered,
             package.not_applicable,
             package.missing.len()
@@ -151,7 +151,7 @@ fn expand(id: &str) -> Vec<String> {
 fn ids_in(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')).filter_map(|word| {
         let (package, number) = word.rsplit_once('-')?;
-        let known = ["EIO-", "SIO-", "ADAPTER", "REDIS", "STREAMS", "CLENG"]
+        let known = ["EIO-", "SIO-", "ADAPTER", "REDIS", "STREAMS", "POSTGRES", "CLENG"]
             .iter()
             .any(|begin| package.starts_with(begin));
         (known && number.len() >= 2 && number.bytes().all(|byte| byte.is_ascii_digit()))

@@ -1,6 +1,7 @@
 //! A Redis Cluster of three masters.
 
-use super::{RedisServer, free_port, replicated, until};
+use super::{RedisServer, replicated, until};
+use crate::ports::free_port;
 use crate::tls::Authority;
 
 /// The number of slots.

@@ -3,10 +3,8 @@
 mod cluster;
 mod sentinel;
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -16,6 +14,7 @@ use tokio::process::{Child, Command};
 
 pub use self::cluster::RedisCluster;
 pub use self::sentinel::Sentinels;
+use crate::ports::free_port;
 use crate::raw::soon;
 
 /// Error message when Redis cannot be started.
@@ -179,21 +178,6 @@ async fn offset(server: &RedisServer, field: &str) -> u64 {
     let report = server.command("INFO replication").await;
     let value = report.lines().find_map(|line| line.strip_prefix(field)).expect("an offset");
     value.trim().parse().expect("a number")
-}
-
-/// A port that is free. Redis cannot choose one itself. The ports are below those that the system gives away.
-pub(crate) fn free_port() -> u16 {
-    const PORTS: std::ops::Range<u16> = 20_000..32_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run at the same time begin at different ports.
-    let begin = u16::try_from(std::process::id() * 64 % u32::from(PORTS.end - PORTS.start)).expect("less");
-    loop {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = PORTS.start + (begin + number) % (PORTS.end - PORTS.start);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 fn spawn(folder: &TempDir, port: u16, arguments: &[String]) -> Child {

@@ -141,8 +141,12 @@ impl<'a> Writer<'a> {
         self.array(all.len());
         match (all.parser(), self.parser) {
             (Parser::Msgpack, Parser::Json) => {
-                for arg in all.iter() {
-                    self.raw(&arg.to_owned())?;
+                for (at, arg) in all.iter().enumerate() {
+                    match event.name() {
+                        // Numbers that JSON does not have. They would become null, which is no name of an event.
+                        name @ ("NaN" | "Infinity" | "-Infinity") if at == 0 => self.text(name),
+                        _ => self.raw(&arg.to_owned())?,
+                    }
                 }
             }
             (Parser::Json, Parser::Json) => {
@@ -262,6 +266,23 @@ mod tests {
             std::str::from_utf8(&write(Parser::Json, &back, 1000).unwrap()).unwrap(),
             "[\"a\",{\"x\":{\"type\":\"Buffer\",\"data\":[]}},[-1,\"\u{fffd}é\\n\"],{\"type\":\"Buffer\",\"data\":[1,255]},1.8446744073709552e+19]"
         );
+    }
+
+    #[test]
+    fn a_name_that_is_no_number_of_json_is_a_text() {
+        let names = [
+            (&b"\x92\xcb\x7f\xf8\0\0\0\0\0\0\x01"[..], r#"["NaN",1]"#),
+            (b"\x92\xcb\xff\xf0\0\0\0\0\0\0\x01", r#"["-Infinity",1]"#),
+            (b"\x92\xa3NaN\x01", r#"["NaN",1]"#),
+            (b"\x92\x07\xcb\x7f\xf8\0\0\0\0\0\0", "[7,null]"),
+        ];
+        for (msgpack, json) in names {
+            let event = Event::from_msgpack_array(Bytes::from_static(msgpack), &Limits::default()).unwrap();
+            let written = write(Parser::Json, &event, 100).unwrap();
+            assert_eq!(String::from_utf8_lossy(&written), json);
+            let again = Event::from_json_array(written.into(), Vec::new(), &Limits::default()).unwrap();
+            assert_eq!(again.name(), event.name());
+        }
     }
 
     /// A few bytes per placeholder could otherwise become a whole attachment each.

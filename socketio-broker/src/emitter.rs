@@ -12,7 +12,7 @@ use crate::driver::Command;
 use crate::error::PublishError;
 use crate::publisher::Publisher;
 
-/// How an emitter writes its messages.
+/// The message format of an emitter.
 pub trait Format: Send + Sync + 'static {
     /// The encoding in which most messages are sent.
     fn parser(&self) -> Parser;

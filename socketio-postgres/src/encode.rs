@@ -8,7 +8,7 @@ use socketio_cluster::{Limits, Message, Sender};
 /// The longest notification that PostgreSQL takes, which is one byte less than the official default of `payloadThreshold`.
 const MAX_NOTIFICATION: usize = 7999;
 
-/// What is the same for all messages of a node or an emitter in a namespace.
+/// The parts that all messages of a node or an emitter in one namespace have in common.
 #[derive(Clone, Copy)]
 pub(crate) struct Envelope<'a> {
     pub(crate) sender: Sender<'a>,

@@ -16,9 +16,9 @@ use crate::publisher::Health;
 pub struct Member {
     /// The connections.
     pub medium: Medium,
-    /// Where messages of other nodes go.
+    /// The namespace, which receives the messages of other nodes.
     pub inbox: ClusterInbox,
-    /// Where messages wait for the task of the namespace.
+    /// The queue of received messages, which the task of the namespace handles.
     pub mailbox: Arc<Mailbox>,
     /// The name of the namespace.
     pub namespace: Arc<str>,

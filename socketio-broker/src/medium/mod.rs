@@ -28,7 +28,7 @@ pub struct Medium {
     shared: Arc<Shared>,
 }
 
-/// What the tasks of a medium share. It keeps no connection open.
+/// The state that the tasks of a medium share. It holds no `Publisher`, so it keeps no connection open.
 pub struct Shared {
     publisher: Arc<publisher::Shared>,
     router: Arc<Router>,
@@ -68,7 +68,7 @@ impl Medium {
         &self.publisher
     }
 
-    /// What a task of a format may hold.
+    /// The shared state, for tasks of a format: unlike the medium it keeps no connection open.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

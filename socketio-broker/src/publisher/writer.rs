@@ -169,7 +169,7 @@ mod tests {
     use crate::publisher::{Publisher, Tuning};
     use crate::stats::Counters;
 
-    /// A broker that counts the entries that are appended. Nobody reads them.
+    /// A broker with a stream and no reader. It counts the appended entries.
     #[derive(Clone, Default)]
     struct Broker(Arc<AtomicU64>);
 

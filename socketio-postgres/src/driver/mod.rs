@@ -33,7 +33,7 @@ pub(crate) struct PostgresDriver {
     table: String,
     /// Whether the table is created.
     create_table: bool,
-    /// What is read on the connection that listens; `None` for an emitter.
+    /// The rows of large messages, which are read on the listening connection. `None` for an emitter, which reads none.
     #[cfg(feature = "adapter")]
     rows: Option<Arc<Rows>>,
 }

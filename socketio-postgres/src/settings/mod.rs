@@ -1,4 +1,4 @@
-//! How PostgreSQL is reached.
+//! Settings of the connections to PostgreSQL.
 
 #[cfg(feature = "tls")]
 mod tls;

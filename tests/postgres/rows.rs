@@ -117,7 +117,8 @@ async fn without_the_table_large_messages_are_counted() {
     nodes[0].io.emit("binary", &Binary::from(vec![7])).await.unwrap();
     nodes[0].io.emit("small", &NONE).await.unwrap();
     assert_eq!(far.text().await, r#"42["small"]"#);
-    assert_eq!(nodes[0].connections.stats().lost, 1);
+    // The commands are pipelined: the small message may arrive before the answer to the large one is counted.
+    until(async || nodes[0].connections.stats().lost == 1).await;
 }
 
 /// A namespace whose channel is longer than an identifier works between our servers.

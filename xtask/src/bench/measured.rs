@@ -71,10 +71,12 @@ impl Measured {
         median(self.of(scenario).filter_map(|round| round.results.get(server)?[figure].as_f64()).collect())
     }
 
-    /// The median over the rounds of the ratio of a figure of two servers.
+    /// The median over the rounds of the ratio of a figure of two servers. A figure of zero has none.
     pub(super) fn ratio(&self, scenario: &str, server: &str, other: &str, figure: &str) -> Option<f64> {
         let ratio = |round: &Round| {
-            Some(round.results.get(server)?[figure].as_f64()? / round.results.get(other)?[figure].as_f64()?)
+            let ratio =
+                round.results.get(server)?[figure].as_f64()? / round.results.get(other)?[figure].as_f64()?;
+            Some(ratio).filter(|ratio| ratio.is_finite())
         };
         median(self.of(scenario).filter_map(ratio).collect())
     }

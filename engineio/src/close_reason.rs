@@ -22,6 +22,19 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// The reason with the official server's name. A transport error of unknown cause is a [`Fault::Remote`]: another
+    /// node reports it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "forced close" => Self::ForcedClose,
+            "parse error" => Self::ParseError,
+            "ping timeout" => Self::PingTimeout,
+            "transport close" => Self::TransportClose,
+            "transport error" => Self::TransportError(Fault::Remote),
+            _ => return None,
+        })
+    }
+
     /// The official server's name of this reason.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -68,6 +81,10 @@ pub enum Fault {
     WebSocket,
     /// The server held too many received bytes of all clients to accept more of this one.
     ServerFull,
+    /// The client's connection at another node was lost, or the link to that node.
+    Remote,
+    /// More packets from another node waited for the handler of the session than the settings allow.
+    Backlog,
 }
 
 impl Fault {
@@ -86,6 +103,8 @@ impl Fault {
             Self::SlowConsumer => "the client reads too slowly",
             Self::WebSocket => "websocket protocol violated",
             Self::ServerFull => "the server holds too many received bytes",
+            Self::Remote => "connection at another node lost",
+            Self::Backlog => "too many packets from another node wait",
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::error::ConfigError;
 
 /// The longest duration of a setting. A client waits for `ping_interval + ping_timeout`, and JavaScript
 /// timers hold 31 bits of milliseconds, about 24 days: a longer timer fires at once.
-const LONGEST: Duration = Duration::from_secs(12 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(12 * 24 * 60 * 60);
 
 /// A transport: how packets are carried.
 ///

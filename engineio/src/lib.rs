@@ -55,6 +55,7 @@
 //! | `client` | no | the client: tokio and hyper |
 //! | `tls` | no | `https` and `wss` for the client, by rustls |
 //! | `axum` | no | for servers behind axum 0.8: reads the peer's address from `ConnectInfo<SocketAddr>`, and removes axum's wrappers from WebSocket connections, which work without |
+//! | `peers` | no | servers that share their sessions, without sticky sessions: see the module `peers` |
 //! | `tracing` | no | `tracing` events for requests refused, and for sessions opened, upgraded and closed |
 
 // docs.rs shows which items need a feature.
@@ -100,6 +101,8 @@ pub use self::protocol::prepared::{Prepared, TextBuf};
 pub use self::protocol::sid::Sid;
 pub use self::protocol::text::Text;
 pub use self::protocol::{frame, open, packet, payload, prepared, sid, text};
+#[cfg(feature = "peers")]
+pub use self::server::peers;
 #[cfg(feature = "server")]
 pub use self::server::{
     Accept, AddressLimit, BadRequest, Body, Compression, ConnectionCount, ConnectionFailure, Cookie,

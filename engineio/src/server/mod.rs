@@ -10,6 +10,8 @@ mod http;
 mod metrics;
 mod observer;
 mod options;
+#[cfg(feature = "peers")]
+pub mod peers;
 mod request;
 mod response;
 mod serve;
@@ -112,6 +114,13 @@ impl Server {
             received_bytes: self.0.received.held(),
             dropped_messages: self.0.budget.dropped(),
         }
+    }
+
+    /// The numbers of requests and connections that this server relays for sessions of other nodes. All are zero without
+    /// [`peers`](ServerBuilder::peers).
+    #[cfg(feature = "peers")]
+    pub fn peer_stats(&self) -> peers::PeerStats {
+        self.0.peers.get().map(|linked| linked.edge.stats()).unwrap_or_default()
     }
 
     /// The messages and bytes since the start. The traffic of a busy session is counted when its task pauses.

@@ -7,6 +7,8 @@ use http::StatusCode;
 use super::http::address_limit::AddressLimit;
 use super::http::http_server::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
 use super::observer::Observing;
+#[cfg(feature = "peers")]
+use super::peers::{Medium, PeerSettings};
 use super::request::hooks::Hooks;
 use super::request::origin_policy::OriginPolicy;
 use super::response::compression::Compression;
@@ -36,6 +38,10 @@ pub(super) struct Options {
     pub(super) outside: StatusCode,
     pub(super) hooks: Hooks,
     pub(super) observer: Option<Observing>,
+    #[cfg(feature = "peers")]
+    pub(super) peers: Option<Medium>,
+    #[cfg(feature = "peers")]
+    pub(super) peer_settings: PeerSettings,
 }
 
 impl Default for Options {
@@ -60,6 +66,10 @@ impl Default for Options {
             outside: StatusCode::NOT_IMPLEMENTED,
             hooks: Hooks::default(),
             observer: None,
+            #[cfg(feature = "peers")]
+            peers: None,
+            #[cfg(feature = "peers")]
+            peer_settings: PeerSettings::default(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The state that all sessions of a server share, and the waits for their end.
 
 use std::sync::Arc;
+#[cfg(feature = "peers")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use super::handler::Accept;
 use super::metrics::stats::{Count, Tally};
 use super::metrics::traffic::Meters;
 use super::options::Options;
+#[cfg(feature = "peers")]
+use super::peers::Linked;
 use super::request::extensions::KeptExtensions;
 use super::session::registry::Registry;
 use crate::config::Config;
@@ -39,6 +43,9 @@ pub(crate) struct Shared {
     /// The server is closed and serves no clients. `closed` notifies tasks that wait for this.
     pub(super) is_closed: AtomicBool,
     pub(super) closed: Notify,
+    /// The link to other nodes. It is opened once the server exists, as it refers to it.
+    #[cfg(feature = "peers")]
+    pub(super) peers: OnceLock<Arc<Linked>>,
     /// The deadline of a drain, the earliest if there are several.
     drained_by: Mutex<Option<Instant>>,
 }
@@ -64,6 +71,8 @@ impl Shared {
             closing: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             closed: Notify::new(),
+            #[cfg(feature = "peers")]
+            peers: OnceLock::new(),
             drained_by: Mutex::default(),
         }
     }

@@ -1,5 +1,7 @@
 //! The packets of a message, for polling payloads.
 
+use bytes::Bytes;
+
 use super::Binary;
 
 /// A packet of a polling payload.
@@ -17,6 +19,11 @@ impl<'a> BinaryRef<'a> {
     /// The raw bytes.
     pub fn data(&self) -> &'a [u8] {
         &self.0.data
+    }
+
+    /// The raw bytes, shared.
+    pub fn bytes(&self) -> Bytes {
+        self.0.data.clone()
     }
 
     /// `b` and the base64 form, encoded once for all polling clients.

@@ -10,6 +10,8 @@ mod poll;
 mod post;
 mod probe;
 mod register;
+#[cfg(feature = "peers")]
+mod relay;
 pub(crate) mod translated;
 
 use std::borrow::Cow;
@@ -28,6 +30,8 @@ use crate::config::Transport;
 use crate::http::InvalidOrigin;
 use crate::http::list::has_token;
 use crate::io::Upgrading;
+#[cfg(feature = "peers")]
+use crate::protocol::sid::Sid;
 use crate::server::response::{merge, status};
 use crate::server::shared::Shared;
 
@@ -142,7 +146,14 @@ impl Shared {
             return self.open(request).await;
         };
         let Some(session) = self.registry.find(sid) else {
-            return Err(RequestError::UnknownSid { sid: sid.to_owned() });
+            #[cfg(feature = "peers")]
+            if let Some(linked) = self.peers.get() {
+                let sid = Sid::from(sid);
+                let request = Checked { parts, query: &query, handshake, transport, upgrading };
+                // Boxed, so that the futures of other requests stay small.
+                return Box::pin(self.relay(request, body, Arc::clone(linked), sid)).await;
+            }
+            return Err(unknown(sid));
         };
         if upgrading.is_none() && transport != session.transport() {
             return Err(mismatch(transport, &session));
@@ -219,5 +230,9 @@ pub(super) fn session_ended(session: &Session) -> RequestError {
     if session.transport() == Transport::WebSocket {
         return mismatch(Transport::Polling, session);
     }
-    RequestError::UnknownSid { sid: session.id().as_str().to_owned() }
+    unknown(session.id().as_str())
+}
+
+fn unknown(sid: &str) -> RequestError {
+    RequestError::UnknownSid { sid: sid.to_owned() }
 }

@@ -7,12 +7,12 @@ use http::{Response, header};
 use super::Checked;
 use super::register::PendingSession;
 use crate::config::Transport;
-use crate::io::Upgrading;
 use crate::polling;
 use crate::protocol::open::OpenPacket;
 use crate::protocol::packet::{PacketType, Protocol};
 use crate::protocol::prepared::{Dialect, Prepared};
 use crate::server::driver::Driver;
+use crate::server::driver::websocket_carrier::WebSocketCarrier;
 use crate::server::request::head::RequestHead;
 use crate::server::request::request_error::RequestError;
 use crate::server::response::body::Body;
@@ -73,7 +73,8 @@ impl Shared {
             }
         };
         self.decorate(parts, &mut response, true);
-        self.begin(pending, request.upgrading.take(), None);
+        let carrier = request.upgrading.take().map(|upgrading| self.websocket(upgrading, &pending.session));
+        self.begin(pending, carrier, None);
         Ok(response)
     }
 
@@ -81,20 +82,16 @@ impl Shared {
     pub(crate) fn begin(
         self: &Arc<Self>,
         pending: PendingSession,
-        upgrading: Option<Upgrading>,
+        carrier: Option<Box<WebSocketCarrier>>,
         translator: Option<Box<dyn Translator>>,
     ) {
         let session = &pending.session;
-        let handler = self.accept.accept(session);
-        if let Some(observing) = &self.options.observer {
-            observing.observer.on_open(session);
-        }
+        let announced = self.announce(session);
         let (protocol, transport) = (session.protocol(), session.transport());
         let machine = Machine::new(Arc::clone(&self.config), protocol, transport, pending.opened);
         let (session, address) = pending.keep();
-        trace::opened(&session);
         let span = trace::span(&session);
-        let driver = Driver::new(session, machine, handler, Arc::clone(self), upgrading, address, translator);
+        let driver = Driver::new(session, machine, announced, Arc::clone(self), carrier, address, translator);
         tokio::spawn(trace::within(span, driver));
     }
 

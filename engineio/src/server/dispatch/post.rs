@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::poll::polling_headers;
 use super::{Checked, session_ended};
 use crate::close_reason::{CloseReason, Fault};
+use crate::outbox::received::ReceivedBytes;
 use crate::polling::PayloadForm;
 use crate::protocol::packet::Protocol;
 use crate::protocol::payload::jsonp;
@@ -32,8 +33,7 @@ impl Shared {
         body: B,
     ) -> Result<Response<Body>, RequestError> {
         let headers = &request.parts.headers;
-        let binary = is(headers, header::CONTENT_TYPE, "application/octet-stream");
-        let form = match (session.protocol(), binary) {
+        let form = match (session.protocol(), is_binary(headers)) {
             (Protocol::V3, true) => PayloadForm::BinaryV3,
             (Protocol::V4, true) => {
                 session.abort_with(CloseReason::TransportError(Fault::InvalidContent));
@@ -41,25 +41,18 @@ impl Shared {
             }
             (protocol, false) => PayloadForm::Text(protocol),
         };
-        // No client compresses its POSTs. A body with an unknown coding must not be parsed as text.
-        if headers.contains_key(header::CONTENT_ENCODING)
-            && !is(headers, header::CONTENT_ENCODING, "identity")
-        {
+        if is_coded(headers) {
             session.abort_with(CloseReason::ParseError);
             return Ok(status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        let unwrap = |body: Bytes| match (&request.handshake.jsonp, form) {
-            // A form that is not UTF-8, or has no payload, contains no packets.
-            (Some(_), PayloadForm::Text(_)) => jsonp::decode(&body).ok().flatten().map(Text::into_bytes),
-            _ => Some(body),
+        let unwrap = |body: Bytes| match form {
+            PayloadForm::Text(_) => unwrap_form(&request, body),
+            PayloadForm::BinaryV3 => Some(body),
         };
 
-        let announced =
-            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         // Until the session has handled the packets.
         let mut held = session.received_bytes();
-        let limits = Limits { bytes: self.config.max_payload, pieces: self.config.max_chunks };
-        let mut collecting = pin!(collect(body, announced, limits, &mut held));
+        let mut collecting = pin!(self.collect_post(headers, body, &mut held));
         let (answer, mut answered) = oneshot::channel();
         // Usually the body has arrived with the head. One command is then enough.
         let taken = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
@@ -103,7 +96,20 @@ impl Shared {
         }
     }
 
-    fn post_response(&self, request: &Checked<'_>) -> Response<Body> {
+    /// Reads the body of a POST within the limits.
+    pub(super) async fn collect_post<B: http_body::Body>(
+        &self,
+        headers: &HeaderMap,
+        body: B,
+        held: &mut ReceivedBytes,
+    ) -> Result<Bytes, CollectError> {
+        let announced =
+            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let limits = Limits { bytes: self.config.max_payload, pieces: self.config.max_chunks };
+        collect(body, announced, limits, held).await
+    }
+
+    pub(super) fn post_response(&self, request: &Checked<'_>) -> Response<Body> {
         let mut response = Response::new(Body::from("ok"));
         // Not text/plain, which some browsers offer to download.
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
@@ -116,14 +122,39 @@ impl Shared {
 /// The response to a POST whose body was not accepted. The packets in it are lost, so the session ends,
 /// unless only the server is full: the client may send the body again.
 fn refuse_body(session: &Session, error: CollectError) -> Response<Body> {
-    let (fault, code) = match error {
-        CollectError::ServerFull => return unavailable(),
-        CollectError::TooLarge => (Fault::PayloadTooLarge, StatusCode::PAYLOAD_TOO_LARGE),
-        CollectError::TooManyPieces => (Fault::TooManyChunks, StatusCode::PAYLOAD_TOO_LARGE),
-        CollectError::Aborted => (Fault::PostAborted, StatusCode::BAD_REQUEST),
-    };
+    let Some((fault, code)) = body_fault(error) else { return unavailable() };
     session.abort_with(CloseReason::TransportError(fault));
     status(code)
+}
+
+/// The fault of a session whose POST was not accepted, and the status of the response. `None` if only the server is
+/// full.
+pub(super) fn body_fault(error: CollectError) -> Option<(Fault, StatusCode)> {
+    match error {
+        CollectError::ServerFull => None,
+        CollectError::TooLarge => Some((Fault::PayloadTooLarge, StatusCode::PAYLOAD_TOO_LARGE)),
+        CollectError::TooManyPieces => Some((Fault::TooManyChunks, StatusCode::PAYLOAD_TOO_LARGE)),
+        CollectError::Aborted => Some((Fault::PostAborted, StatusCode::BAD_REQUEST)),
+    }
+}
+
+/// The payload of a body in text form. `None` if it is a form of JSONP that is not UTF-8, or has no payload: it contains
+/// no packets.
+pub(super) fn unwrap_form(request: &Checked<'_>, body: Bytes) -> Option<Bytes> {
+    match &request.handshake.jsonp {
+        Some(_) => jsonp::decode(&body).ok().flatten().map(Text::into_bytes),
+        None => Some(body),
+    }
+}
+
+/// Whether a body has a coding. No client compresses its POSTs, and such a body must not be parsed as text.
+pub(super) fn is_coded(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_ENCODING) && !is(headers, header::CONTENT_ENCODING, "identity")
+}
+
+/// Whether a body is binary, which only revision 3 knows.
+pub(super) fn is_binary(headers: &HeaderMap) -> bool {
+    is(headers, header::CONTENT_TYPE, "application/octet-stream")
 }
 
 fn is(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {

@@ -41,19 +41,45 @@ impl Shared {
         transport: Transport,
         dialect: Dialect,
     ) -> Result<Result<PendingSession, Response<Body>>, RequestError> {
-        if self.is_closing() {
-            return Ok(Err(unavailable()));
-        }
-        if self.registry.len() >= self.options.max_sessions {
-            return Ok(Err(self.full()));
-        }
-        let peer = PeerAddr::of(&parts.extensions);
-        let address = match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
-            Some(None) => return Ok(Err(too_many(peer))),
-            address => address.flatten(),
+        let address = match self.admit(PeerAddr::of(&parts.extensions)) {
+            Ok(address) => address,
+            Err(answer) => return Ok(Err(answer)),
         };
         let sid = self.generate_id(parts).await?;
+        match self.add(sid, head, transport, dialect, address) {
+            Ok(Some(pending)) => Ok(Ok(pending)),
+            Ok(None) => Ok(Err(unavailable())),
+            // Other sessions may have reached the limit while the id was generated.
+            Err(NotAdded::Full) => Ok(Err(self.full())),
+            Err(NotAdded::Duplicate) => {
+                Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into())
+            }
+        }
+    }
 
+    /// Checks the limits before a session exists, and counts its address.
+    pub(super) fn admit(&self, peer: Option<SocketAddr>) -> Result<Option<CountedAddress>, Response<Body>> {
+        if self.is_closing() {
+            return Err(unavailable());
+        }
+        if self.registry.len() >= self.options.max_sessions {
+            return Err(self.full());
+        }
+        match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
+            Some(None) => Err(too_many(peer)),
+            address => Ok(address.flatten()),
+        }
+    }
+
+    /// Creates a session with this id and adds it to the registry. `None` if the server was closed meanwhile.
+    pub(super) fn add(
+        self: &Arc<Self>,
+        sid: Sid,
+        head: RequestHead,
+        transport: Transport,
+        dialect: Dialect,
+        address: Option<CountedAddress>,
+    ) -> Result<Option<PendingSession>, NotAdded> {
         // The heartbeat counts from here, before the client can have read its open packet.
         let now = tokio::time::Instant::now().into_std();
         let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
@@ -62,31 +88,23 @@ impl Shared {
         let on_create = self.options.observer.as_ref().map(|observing| Arc::clone(&observing.on_create));
         let memory = SessionMemory { outbox, received, counted, on_create };
         let session = Session::new(sid, dialect, transport, head, memory);
-        // Other sessions may have reached the limit while the id was generated.
-        let pending = match PendingSession::insert(self, session, address, now) {
-            Ok(pending) => pending,
-            Err(NotAdded::Full) => return Ok(Err(self.full())),
-            Err(NotAdded::Duplicate) => {
-                return Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into());
-            }
-        };
+        let pending = PendingSession::insert(self, session, address, now)?;
         // A close of the server in the meantime either found the session in the registry, or is noticed here.
-        if self.is_closing() {
-            return Ok(Err(unavailable()));
-        }
-        Ok(Ok(pending))
+        Ok(Some(pending).filter(|_| !self.is_closing()))
     }
 
     async fn generate_id(&self, parts: &Parts) -> Result<Sid, RequestError> {
         let failed = |error: String| RequestError::from(BadRequest::IdGeneration { error });
-        match &self.options.hooks.generate_id {
-            Some(generate) => generate(parts).await.map_err(|error| failed(error.to_string())),
-            None => {
-                let mut bits = [0; 16];
-                getrandom::fill(&mut bits).map_err(|error| failed(error.to_string()))?;
-                Ok(Sid::from_random(bits))
-            }
+        if let Some(generate) = &self.options.hooks.generate_id {
+            return generate(parts).await.map_err(|error| failed(error.to_string()));
         }
+        #[cfg(feature = "peers")]
+        if let Some(linked) = self.peers.get() {
+            return linked.link.session_id().map_err(|error| failed(error.to_string()));
+        }
+        let mut bits = [0; 16];
+        getrandom::fill(&mut bits).map_err(|error| failed(error.to_string()))?;
+        Ok(Sid::from_random(bits))
     }
 
     /// The response when the limit on sessions is reached.

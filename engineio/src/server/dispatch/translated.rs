@@ -103,7 +103,8 @@ impl Shared {
         if let Some(first) = translator.first_message() {
             session.command(Command::Receive(first));
         }
-        self.begin(pending, Some(upgrading), Some(translator));
+        let carrier = self.websocket(upgrading, &session);
+        self.begin(pending, Some(carrier), Some(translator));
         merge(response.headers_mut(), added);
         Ok((session, response))
     }

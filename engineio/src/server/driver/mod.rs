@@ -14,8 +14,14 @@
 //!
 //! Then the task sleeps, unless a command or a message has arrived in the meantime.
 
+mod begin;
 pub(crate) mod close;
+mod finish;
+#[cfg(not(feature = "peers"))]
+mod no_remote;
 mod polling;
+#[cfg(feature = "peers")]
+mod remote;
 mod websocket;
 pub(crate) mod websocket_carrier;
 
@@ -28,7 +34,11 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+#[cfg(not(feature = "peers"))]
+use self::no_remote::Remote;
 use self::polling::Post;
+#[cfg(feature = "peers")]
+use self::remote::Remote;
 use self::websocket_carrier::WebSocketCarrier;
 use super::handler::Handler;
 use super::http::address_limit::CountedAddress;
@@ -41,14 +51,13 @@ use super::session::translator::Translator;
 use super::trace;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
-use crate::io::Upgrading;
 use crate::polling::PollAnswer;
 use crate::protocol::frame::CloseCode;
 use crate::protocol::packet::{Packet, PacketType};
 use crate::protocol::prepared::Prepared;
 use crate::protocol::text::Text;
 use crate::server::shared::Shared;
-use crate::session::{Action, FinalPacket, Input, Machine, State};
+use crate::session::{Action, Input, Machine, State};
 
 /// The future of a session, ready when the session has ended.
 pub(crate) struct Driver {
@@ -65,6 +74,8 @@ pub(crate) struct Driver {
     translator: Option<Box<dyn Translator>>,
     /// The probing WebSocket.
     probe: Option<Box<WebSocketCarrier>>,
+    /// The part of the session that is at other nodes.
+    remote: Remote,
     timer: Pin<Box<Sleep>>,
     /// The code of the close frame, if the session ends now.
     close_code: Option<CloseCode>,
@@ -77,48 +88,6 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// The driver of an open session. `carrier` is the pending connection of a WebSocket session.
-    pub(crate) fn new(
-        session: Session,
-        machine: Machine,
-        handler: Box<dyn Handler>,
-        server: Arc<Shared>,
-        carrier: Option<Upgrading>,
-        address: Option<CountedAddress>,
-        translator: Option<Box<dyn Translator>>,
-    ) -> Self {
-        let websocket = |upgrading| {
-            Box::new(WebSocketCarrier::new(
-                upgrading,
-                session.dialect(),
-                &server.config,
-                session.received_bytes(),
-            ))
-        };
-        let carrier = carrier.map(websocket);
-        let timer = Box::pin(tokio::time::sleep_until(first_deadline(&machine).into()));
-        let task = server.tasks.enter();
-        // Counted before the first turn, in which the application may read the counters.
-        server.meters.add(Traffic { opened: 1, ..Traffic::default() });
-        Self {
-            session,
-            machine,
-            handler,
-            server,
-            parked: None,
-            post: None,
-            carrier,
-            translator,
-            probe: None,
-            timer,
-            close_code: None,
-            traffic: Traffic::default(),
-            over: false,
-            _task: task,
-            _address: address,
-        }
-    }
-
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = tokio::time::Instant::now().into_std();
@@ -135,8 +104,12 @@ impl Driver {
                 }
                 self.command(command, now);
             }
-            self.poll_post(cx, now);
-            self.poll_parked(cx, now);
+            // A session on a WebSocket has no requests that wait.
+            if self.carrier.is_none() {
+                self.remote_turn(now);
+                self.poll_post(cx, now);
+                self.poll_parked(cx, now);
+            }
             // A new probe has to be polled once, to register the waker of this task.
             self.read_probe(cx, now);
             let more = self.read_carrier(cx, now);
@@ -163,22 +136,23 @@ impl Driver {
 
     /// Sets the timer and parks the outbox. Returns `false` if the next turn has to follow at once.
     fn sleep(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = first_deadline(&self.machine).into();
+        let mut deadline = first_deadline(&self.machine);
+        let writable = match &self.carrier {
+            Some(websocket) => {
+                websocket.is_writable() || (self.translator.is_some() && websocket.takes_ahead())
+            }
+            None => {
+                deadline = self.remote.deadline(deadline);
+                self.can_answer()
+            }
+        };
+        let deadline = deadline.into();
         // Most inputs, such as pongs, move the deadline to a later time. A timer that fires early is then
         // reset once, which is cheaper than a reset for each input.
         if deadline < self.timer.deadline() || self.timer.is_elapsed() {
             self.timer.as_mut().reset(deadline);
         }
-        self.timer.as_mut().poll(cx).is_pending() && self.session.park(self.can_write(), cx.waker())
-    }
-
-    fn can_write(&self) -> bool {
-        match &self.carrier {
-            Some(websocket) => {
-                websocket.is_writable() || (self.translator.is_some() && websocket.takes_ahead())
-            }
-            None => self.parked.is_some(),
-        }
+        self.timer.as_mut().poll(cx).is_pending() && self.session.park(writable, cx.waker())
     }
 
     fn is_upgrading(&self) -> bool {
@@ -194,12 +168,7 @@ impl Driver {
             Command::Poll(answer) => match self.machine.handle(Input::PollOpened, now) {
                 None => {
                     self.parked = Some(answer);
-                    self.session.outbox().set_blocked(false);
-                    // A GET after the close receives a noop and a close packet, as at the official server.
-                    if self.is_closing() && self.session.outbox().is_empty() {
-                        self.answer_poll(&[PacketType::Noop, PacketType::Close], now);
-                        self.input(Input::Drained, now);
-                    }
+                    self.poll_opened(now);
                 }
                 Some(action) => {
                     self.act(action, now);
@@ -227,6 +196,8 @@ impl Driver {
                 let _ = answer.send(());
             }
             Command::Receive(message) => self.packet(Packet::Message(message), now),
+            #[cfg(feature = "peers")]
+            Command::Peer(command) => self.peer_command(*command, now),
             Command::Close => self.input(Input::Close, now),
             Command::Abort(reason) => {
                 self.close_code = Some(CloseCode::GOING_AWAY).filter(|_| self.server.is_closing());
@@ -272,6 +243,7 @@ impl Driver {
             }
             Action::ReleasePoll => self.answer_poll(&[PacketType::Noop], now),
             Action::DropProbe => {
+                self.remote.drop_probe();
                 if let Some(websocket) = self.probe.take() {
                     close::spawn(*websocket, None, &self.server);
                 }
@@ -286,6 +258,10 @@ impl Driver {
         // A POST in progress belongs to the transport that the client has left.
         self.post = None;
         self.carrier = self.probe.take();
+        self.remote_switch(now);
+        if self.over {
+            return;
+        }
         self.session.set_transport(Transport::WebSocket);
         self.session.outbox().set_blocked(false);
         trace::upgraded(&self.session);
@@ -295,7 +271,10 @@ impl Driver {
 
     fn observe(&self, event: impl FnOnce(&dyn Observer, &Session)) {
         if let Some(observing) = &self.server.options.observer {
-            event(&*observing.observer, &self.session);
+            // The observer gets the session when it is announced.
+            if !self.remote.is_held() {
+                event(&*observing.observer, &self.session);
+            }
         }
     }
 
@@ -330,34 +309,6 @@ impl Driver {
         }
         if self.carrier.is_some() { self.flush_websocket(cx, now) } else { self.flush_polling(now) }
     }
-
-    fn finish(&mut self, reason: CloseReason, final_packet: FinalPacket, now: Instant) {
-        self.over = true;
-        trace::closed(&self.session, reason);
-        self.session.outbox().close();
-        self.server.registry.remove(&self.session);
-        self.session.close_mailbox();
-        let last = match final_packet {
-            FinalPacket::Close => PacketType::Close,
-            FinalPacket::Noop => PacketType::Noop,
-        };
-        self.answer_poll(&[last], now);
-        self.refuse_post();
-        let code = self.close_code.take();
-        let last = match &mut self.translator {
-            Some(translator) => translator.close_frame(reason, code),
-            None => code.map(|code| (code, "")),
-        };
-        if let Some(websocket) = self.probe.take() {
-            close::spawn_on_trial(*websocket, last, &self.server);
-        }
-        if let Some(websocket) = self.carrier.take() {
-            close::spawn(*websocket, last, &self.server);
-        }
-        self.handler.on_close(&self.session, reason);
-        self.observe(|observer, session| observer.on_close(session, reason));
-        self.session.outbox().clear();
-    }
 }
 
 impl Future for Driver {
@@ -365,25 +316,6 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.get_mut().turn(cx)
-    }
-}
-
-/// Ends the session after a panic of the handler, or when the runtime shuts down.
-impl Drop for Driver {
-    fn drop(&mut self) {
-        if !self.over {
-            self.session.outbox().close();
-            self.session.close_mailbox();
-            self.session.outbox().clear();
-            self.server.registry.remove(&self.session);
-            if std::thread::panicking() {
-                self.server.panics.add();
-                trace::panicked(&self.session);
-                for websocket in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
-                    close::spawn(*websocket, Some((CloseCode::INTERNAL_ERROR, "")), &self.server);
-                }
-            }
-        }
     }
 }
 

@@ -12,13 +12,36 @@ use super::{Driver, count};
 use crate::polling::{self, Packets, PayloadForm};
 use crate::protocol::packet::PacketType;
 use crate::protocol::prepared::Prepared;
+#[cfg(feature = "peers")]
+use crate::server::peers::Reply;
 use crate::server::session::command::{Polled, PostAnswer, PostBody};
 use crate::session::Input;
 
 /// A POST whose body is being read, or whose packets wait for a busy handler.
 pub(super) struct Post {
     progress: Progress,
-    answer: oneshot::Sender<PostAnswer>,
+    answer: PostReply,
+}
+
+/// The request that waits for the result of a POST.
+pub(super) enum PostReply {
+    Local(oneshot::Sender<PostAnswer>),
+    /// At another node.
+    #[cfg(feature = "peers")]
+    Peer(Box<Reply>),
+}
+
+impl PostReply {
+    fn send(self, answer: PostAnswer) {
+        match self {
+            Self::Local(request) => drop(request.send(answer)),
+            #[cfg(feature = "peers")]
+            Self::Peer(reply) if answer == PostAnswer::Accepted => reply.grant(),
+            // A dropped reply refuses.
+            #[cfg(feature = "peers")]
+            Self::Peer(_) => {}
+        }
+    }
 }
 
 enum Progress {
@@ -34,6 +57,7 @@ impl Driver {
         answer: oneshot::Sender<PostAnswer>,
         now: Instant,
     ) {
+        let answer = PostReply::Local(answer);
         match body {
             PostBody::Read(body) => self.take_post(self.packets(body, form), answer, now),
             PostBody::Reading(body) => {
@@ -44,11 +68,32 @@ impl Driver {
 
     /// Answers the waiting GET with control packets.
     pub(super) fn answer_poll(&mut self, packets: &[PacketType], now: Instant) {
-        if let Some(parked) = self.parked.take() {
-            let _ = parked.send(polling::answer(self.session.dialect(), &[], packets).into());
+        let answered = match self.parked.take() {
+            Some(parked) => {
+                let _ = parked.send(polling::answer(self.session.dialect(), &[], packets).into());
+                true
+            }
+            None => self.answer_remote(packets),
+        };
+        if answered {
             self.session.outbox().set_blocked(true);
             self.input(Input::PollAnswered, now);
         }
+    }
+
+    /// A GET waits, here or at another node.
+    pub(super) fn poll_opened(&mut self, now: Instant) {
+        self.session.outbox().set_blocked(false);
+        // A GET after the close receives a noop and a close packet, as at the official server.
+        if self.is_closing() && self.session.outbox().is_empty() {
+            self.answer_poll(&[PacketType::Noop, PacketType::Close], now);
+            self.input(Input::Drained, now);
+        }
+    }
+
+    /// Whether packets can be sent to the client, which no WebSocket here carries.
+    pub(super) fn can_answer(&self) -> bool {
+        self.parked.is_some() || self.remote.takes_packets()
     }
 
     pub(super) fn poll_parked(&mut self, cx: &mut Context<'_>, now: Instant) {
@@ -76,7 +121,7 @@ impl Driver {
     /// Refuses the POST in progress when the session ends.
     pub(super) fn refuse_post(&mut self) {
         if let Some(post) = self.post.take() {
-            let _ = post.answer.send(PostAnswer::Refused);
+            post.answer.send(PostAnswer::Refused);
         }
     }
 
@@ -86,7 +131,12 @@ impl Driver {
 
     /// Handles packets of a POST while the handler is ready. The remaining packets wait, and so does the
     /// response.
-    fn take_post(&mut self, mut packets: Packets, answer: oneshot::Sender<PostAnswer>, now: Instant) {
+    pub(super) fn take_post(&mut self, mut packets: Packets, answer: PostReply, now: Instant) {
+        // Packets of earlier requests at other nodes come first.
+        self.deliver_waiting(now);
+        if self.over {
+            return answer.send(PostAnswer::Refused);
+        }
         let mut undecodable = false;
         loop {
             if !self.handler.is_ready() {
@@ -107,11 +157,11 @@ impl Driver {
             }
         }
         self.input(Input::PostEnded, now);
-        let _ = answer.send(if undecodable { PostAnswer::Refused } else { PostAnswer::Accepted });
+        answer.send(if undecodable { PostAnswer::Refused } else { PostAnswer::Accepted });
     }
 
     pub(super) fn flush_polling(&mut self, now: Instant) {
-        if self.parked.is_none() {
+        if !self.can_answer() {
             return;
         }
         if self.session.outbox().is_empty() {
@@ -123,20 +173,27 @@ impl Driver {
         }
         let mut messages = Vec::new();
         self.session.outbox().take(usize::MAX, &mut messages);
-        let Some(parked) = self.parked.take() else { return };
         if !messages.is_empty() {
             self.handler.on_flush(&self.session, &messages);
             self.observe(|observer, session| observer.on_flush(session, &messages));
         }
         // The close packet is sent in the response to the next GET. A Socket.IO client drops the events that
         // arrive together with a close packet, as it dispatches them later than it handles the close.
-        let answer = polling::answer(self.session.dialect(), &messages, &[]);
         let bytes = messages.iter().map(Prepared::wire_len).sum();
-        let loan = self.session.lend(bytes);
-        let delivered = parked.send(Polled { answer, loan }).is_ok();
-        self.session.outbox().set_blocked(true);
-        if !delivered {
-            return self.input(Input::PollLost, now);
+        match self.parked.take() {
+            Some(parked) => {
+                let answer = polling::answer(self.session.dialect(), &messages, &[]);
+                let loan = self.session.lend(bytes);
+                let delivered = parked.send(Polled { answer, loan }).is_ok();
+                self.session.outbox().set_blocked(true);
+                if !delivered {
+                    return self.input(Input::PollLost, now);
+                }
+            }
+            None => {
+                self.drain_remote(&messages);
+                self.session.outbox().set_blocked(!self.can_answer());
+            }
         }
         self.session.outbox().wrote(messages.len(), bytes);
         count(&messages, &mut self.traffic);
@@ -144,6 +201,10 @@ impl Driver {
         if !messages.is_empty() {
             self.handler.on_drain(&self.session);
             self.observe(|observer, session| observer.on_drain(session));
+        }
+        // A WebSocket at another node has taken everything. A further GET has to ask for the close packet.
+        if self.is_closing() && self.can_answer() && self.session.outbox().is_empty() {
+            self.input(Input::Drained, now);
         }
     }
 }

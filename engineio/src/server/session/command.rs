@@ -7,6 +7,8 @@ use crate::close_reason::CloseReason;
 use crate::io::Upgrading;
 use crate::polling::{PayloadForm, PollAnswer};
 use crate::protocol::packet::Message;
+#[cfg(feature = "peers")]
+use crate::server::peers::PeerCommand;
 use crate::server::response::loan::Loan;
 
 /// A command, executed at the start of the next turn of the driver.
@@ -24,6 +26,9 @@ pub(crate) enum Command {
     Probe(oneshot::Sender<()>, Upgrading),
     /// The first message of a client that speaks another protocol.
     Receive(Message),
+    /// A command of another node. Boxed, so that the others stay small.
+    #[cfg(feature = "peers")]
+    Peer(Box<PeerCommand>),
     /// Orderly close by the application.
     Close,
     /// Immediate close.

@@ -269,7 +269,9 @@ impl Session {
 
     /// Closes the mailbox at the end of the driver: pending and later commands are dropped.
     pub(crate) fn close_mailbox(&self) {
-        self.mailbox().take();
+        let dropped = self.mailbox().take();
+        // After the lock is released, as the drop of a command may send an answer.
+        drop(dropped);
     }
 
     fn mailbox(&self) -> MutexGuard<'_, Option<Vec<Command>>> {

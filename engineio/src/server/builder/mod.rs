@@ -1,5 +1,8 @@
 //! The settings of a server.
 
+#[cfg(feature = "peers")]
+mod peers;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -379,6 +382,11 @@ impl ServerBuilder {
         if !self.options.path.starts_with('/') {
             return Err(ConfigError::Path(self.options.path));
         }
-        Ok(Server::from_shared(Arc::new(Shared::new(self.config, self.options, Box::new(accept)))))
+        #[cfg(feature = "peers")]
+        self.options.peer_settings.validate()?;
+        let shared = Arc::new(Shared::new(self.config, self.options, Box::new(accept)));
+        #[cfg(feature = "peers")]
+        peers::open(&shared);
+        Ok(Server::from_shared(shared))
     }
 }

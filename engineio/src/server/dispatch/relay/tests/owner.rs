@@ -1,0 +1,429 @@
+//! The owner of a session whose client sends its requests to another node.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::Fault;
+use crate::protocol::packet::Packet;
+use crate::protocol::text::Text;
+use crate::server::peers::Access;
+
+fn text(text: &'static str) -> Packet {
+    Packet::Message(text.into())
+}
+
+fn lock(request: u64, sid: &Sid, transport: Transport, access: Access, packets: &[Packet]) -> PeerMessage {
+    PeerMessage::AcquireLock { request, sid: sid.clone(), transport, access, packets: packets.to_vec() }
+}
+
+fn read(request: u64, sid: &Sid) -> PeerMessage {
+    lock(request, sid, Transport::Polling, Access::Read, &[])
+}
+
+fn write(request: u64, sid: &Sid, packets: &[Packet]) -> PeerMessage {
+    lock(request, sid, Transport::Polling, Access::Write, packets)
+}
+
+fn probe(request: u64, sid: &Sid) -> PeerMessage {
+    lock(request, sid, Transport::WebSocket, Access::Read, &[])
+}
+
+fn answer(request: u64, success: bool) -> PeerMessage {
+    PeerMessage::AcquireLockResponse { request, success }
+}
+
+fn drain(sid: &Sid, packets: &[Packet]) -> PeerMessage {
+    PeerMessage::Drain { sid: sid.clone(), packets: packets.to_vec() }
+}
+
+fn close(sid: &Sid, reason: CloseReason) -> PeerMessage {
+    PeerMessage::Close { sid: sid.clone(), reason }
+}
+
+/// A session that has been announced.
+async fn announced(node: &mut Node) -> Sid {
+    let sid = open(&node.server).await;
+    assert_eq!(node.seen().await, Seen::Open);
+    sid
+}
+
+/// A session whose WebSocket is at the other node.
+async fn relayed(node: &mut Node) -> Sid {
+    let sid = announced(node).await;
+    node.receive(probe(1, &sid));
+    assert_eq!(node.sent().await, answer(1, true));
+    node.receive(PeerMessage::Upgrade { request: 2, sid: sid.clone(), success: true });
+    let response = PeerMessage::UpgradeResponse { request: 2, take_over: false, packets: vec![] };
+    assert_eq!(node.sent().await, response);
+    assert_eq!(node.seen().await, Seen::Upgrade(Transport::WebSocket));
+    sid
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_polling_session_is_announced_late_and_then_gets_its_messages() {
+    let mut node = node();
+    let begun = Instant::now();
+    let sid = open(&node.server).await;
+    assert_eq!(post(&node.server, &sid, "4one\x1e4two").await, (200, "ok".to_owned()));
+    node.receive(write(1, &sid, &[text("three")]));
+    assert_eq!(node.sent().await, answer(1, true));
+    node.silent().await;
+    assert_eq!(node.server.traffic().opened, 0);
+    assert_eq!(node.seen().await, Seen::Open);
+    assert_eq!(begun.elapsed().as_millis(), 300);
+    for expected in ["one", "two", "three"] {
+        assert_eq!(node.seen().await, Seen::Message(expected.into()));
+    }
+    assert_eq!(node.server.traffic().opened, 1);
+    post(&node.server, &sid, "4four").await;
+    assert_eq!(node.seen().await, Seen::Message("four".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_cannot_move_are_announced_at_once() {
+    let begun = Instant::now();
+    for builder in
+        [Server::builder().allow_upgrades(false), Server::builder().transports([Transport::Polling])]
+    {
+        let mut node = node_with(builder, PeerSettings::new(), Owner::Unknown, true);
+        announced(&mut node).await;
+    }
+    let settings = PeerSettings::new().delayed_connection_timeout(Duration::ZERO);
+    announced(&mut node_with(Server::builder(), settings, Owner::Unknown, true)).await;
+    assert!(begun.elapsed().is_zero());
+}
+
+/// A client may send as much as one POST holds before its session is announced.
+#[tokio::test(start_paused = true)]
+async fn many_kept_messages_announce_a_session_at_once() {
+    let mut node = node_with(Server::builder().max_payload(1000), PeerSettings::new(), Owner::Unknown, true);
+    let sid = open(&node.server).await;
+    let begun = Instant::now();
+    let body = format!("4{}", "x".repeat(600));
+    post(&node.server, &sid, &body).await;
+    node.silent().await;
+    post(&node.server, &sid, &body).await;
+    assert_eq!(node.seen().await, Seen::Open);
+    assert!(begun.elapsed().as_millis() < 10);
+    for _ in 0..2 {
+        assert_eq!(node.seen().await, Seen::Message("x".repeat(600).into()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_a_session_that_ends_early_are_not_lost() {
+    let mut node = node();
+    let sid = open(&node.server).await;
+    post(&node.server, &sid, "4last\x1e1").await;
+    assert_eq!(node.seen().await, Seen::Open);
+    assert_eq!(node.seen().await, Seen::Message("last".into()));
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::TransportClose));
+    // The application does not hear of a session without messages.
+    let sid = open(&node.server).await;
+    post(&node.server, &sid, "1").await;
+    node.silent().await;
+    assert_eq!((node.server.stats().sessions, node.server.traffic().opened), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_get_at_another_node_is_answered_once() {
+    let mut node = node();
+    let sid = announced(&mut node).await;
+    node.receive(read(1, &sid));
+    assert_eq!(node.sent().await, answer(1, true));
+    // Another one is refused, and the session goes on.
+    node.receive(read(2, &sid));
+    assert_eq!(node.sent().await, answer(2, false));
+    let session = node.server.session(sid.as_str()).unwrap();
+    assert!(session.can_send_now());
+    session.send("one").unwrap();
+    session.send(vec![1, 2]).unwrap();
+    let binary = Packet::Message(vec![1, 2].into());
+    assert_eq!(node.sent().await, drain(&sid, &[text("one"), binary]));
+    assert_eq!(node.seen.recv().await, Some(Seen::Flush(2)));
+    session.send("two").unwrap();
+    assert!(!session.can_send_now());
+    node.silent().await;
+    // What waits is sent right behind the lock.
+    node.receive(read(3, &sid));
+    assert_eq!(node.sent().await, answer(3, true));
+    assert_eq!(node.sent().await, drain(&sid, &[text("two")]));
+    // The next one waits here.
+    let parked = park(&node.server, &sid);
+    settle().await;
+    node.receive(read(4, &sid));
+    assert_eq!(node.sent().await, answer(4, false));
+    session.send("three").unwrap();
+    assert_eq!(parked.await.unwrap(), (200, "4three".to_owned()));
+    assert_eq!((node.server.stats().queued_bytes, session.queued_messages()), (0, 0));
+}
+
+/// An overlap of two GETs of which the later one is here ends the session, as with both of them here.
+#[tokio::test(start_paused = true)]
+async fn a_second_get_here_ends_the_session() {
+    let mut node = node();
+    let sid = announced(&mut node).await;
+    node.receive(read(1, &sid));
+    assert_eq!(node.sent().await, answer(1, true));
+    assert_eq!(ask(&node.server, "GET", &polling(&sid), "").await.0, 400);
+    assert_eq!(node.sent().await, drain(&sid, &[Packet::Close]));
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::TransportError(Fault::PollOverlap)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_go_to_the_node_of_the_client() {
+    let mut node = node();
+    let sid = announced(&mut node).await;
+    for request in 1..4 {
+        node.receive(read(request, &sid));
+        assert_eq!(node.sent().await, answer(request, true));
+        assert_eq!(node.sent().await, drain(&sid, &[Packet::Ping(Text::new())]));
+        node.receive(write(10 + request, &sid, &[Packet::Pong(Text::new())]));
+        assert_eq!(node.sent().await, answer(10 + request, true));
+    }
+    node.receive(read(4, &sid));
+    assert_eq!(node.sent().await, answer(4, true));
+    assert_eq!(node.sent().await, drain(&sid, &[Packet::Ping(Text::new())]));
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::PingTimeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_is_answered_when_its_packets_are_handled() {
+    let mut node = node();
+    let sid = announced(&mut node).await;
+    node.set_busy(true);
+    node.receive(write(1, &sid, &[text("one"), text("two")]));
+    node.silent().await;
+    node.set_busy(false);
+    assert_eq!(node.sent().await, answer(1, true));
+    assert_eq!(node.seen().await, Seen::Message("one".into()));
+    assert_eq!(node.seen().await, Seen::Message("two".into()));
+    // Two at the same time are an overlap.
+    node.set_busy(true);
+    node.receive(write(2, &sid, &[text("three")]));
+    node.receive(write(3, &sid, &[text("four")]));
+    assert_eq!(node.sent().await, answer(2, false));
+    assert_eq!(node.sent().await, answer(3, false));
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::TransportError(Fault::PostOverlap)));
+}
+
+/// The official engine asks for the lock, and sends each packet of its own accord then.
+#[tokio::test(start_paused = true)]
+async fn packets_behind_the_lock_wait_for_a_busy_handler() {
+    let mut node = node_with(Server::builder().max_payload(1000), PeerSettings::new(), Owner::Unknown, false);
+    let sid = announced(&mut node).await;
+    let packet = |packet| PeerMessage::Packet { sid: sid.clone(), packet };
+    node.receive(write(1, &sid, &[]));
+    assert_eq!(node.sent().await, answer(1, true));
+    node.receive(packet(text("one")));
+    assert_eq!(node.seen().await, Seen::Message("one".into()));
+    node.set_busy(true);
+    node.receive(packet(text("two")));
+    node.receive(packet(text("three")));
+    node.silent().await;
+    // A POST here waits behind them.
+    let (server, here) = (node.server.clone(), sid.clone());
+    let posted = tokio::spawn(async move { post(&server, &here, "4four").await });
+    node.silent().await;
+    node.set_busy(false);
+    for expected in ["two", "three", "four"] {
+        assert_eq!(node.seen().await, Seen::Message(expected.into()));
+    }
+    assert_eq!(posted.await.unwrap().0, 200);
+    // Their memory is limited.
+    node.set_busy(true);
+    for _ in 0..3 {
+        node.receive(packet(Packet::Message("x".repeat(300).into())));
+        settle().await;
+    }
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::TransportError(Fault::Backlog)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_requests_that_are_sent_to_one_node_are_refused_for_an_unknown_session() {
+    let mut node = node();
+    let sid = Sid::from("01234567890123456789");
+    node.inbox.receive_broadcast(b(), read(1, &sid));
+    node.silent().await;
+    node.receive(read(2, &sid));
+    assert_eq!(node.sent().await, answer(2, false));
+    node.receive(PeerMessage::Upgrade { request: 3, sid: sid.clone(), success: true });
+    assert_eq!(node.sent().await, answer(3, false));
+    node.receive(PeerMessage::Upgrade { request: 4, sid: sid.clone(), success: false });
+    node.receive(close(&sid, CloseReason::TransportClose));
+    node.receive(PeerMessage::Packet { sid, packet: Packet::Close });
+    node.silent().await;
+}
+
+/// Clients of revision 3 need sticky sessions.
+#[tokio::test(start_paused = true)]
+async fn requests_of_revision_3_are_not_relayed() {
+    let mut node = node_with(Server::builder().allow_eio3(true), PeerSettings::new(), Owner::Node(b()), true);
+    let (_, body) = ask(&node.server, "GET", "/engine.io/?EIO=3&transport=polling", "").await;
+    assert_eq!(node.seen().await, Seen::Open);
+    let open: serde_json::Value = serde_json::from_str(&body[body.find('{').unwrap()..]).unwrap();
+    let sid = Sid::from(open["sid"].as_str().unwrap());
+    node.receive(read(1, &sid));
+    assert_eq!(node.sent().await, answer(1, false));
+    let target = "/engine.io/?EIO=3&transport=polling&sid=01234567890123456789";
+    assert_eq!(ask(&node.server, "GET", target, "").await.0, 400);
+    node.silent().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_of_another_node_ends_the_session_with_its_reason() {
+    let mut node = node();
+    let sid = announced(&mut node).await;
+    node.receive(read(1, &sid));
+    assert_eq!(node.sent().await, answer(1, true));
+    let reason = CloseReason::TransportError(Fault::PollAborted);
+    node.receive(close(&sid, reason));
+    assert_eq!(node.seen().await, Seen::Close(reason));
+    // That node has no connection any more, so nothing is sent to it.
+    node.silent().await;
+    // The application hears of a session that was not announced yet.
+    let sid = open(&node.server).await;
+    node.receive(close(&sid, CloseReason::TransportClose));
+    assert_eq!(node.seen().await, Seen::Open);
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::TransportClose));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_of_the_application_reaches_the_client() {
+    let mut node = node();
+    let sid = announced(&mut node).await;
+    node.receive(read(1, &sid));
+    assert_eq!(node.sent().await, answer(1, true));
+    node.server.session(sid.as_str()).unwrap().close();
+    assert_eq!(node.sent().await, drain(&sid, &[Packet::Close]));
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::ForcedClose));
+
+    let sid = relayed(&mut node).await;
+    let session = node.server.session(sid.as_str()).unwrap();
+    session.send("last").unwrap();
+    session.close();
+    assert_eq!(node.sent().await, drain(&sid, &[text("last")]));
+    assert_eq!(node.sent().await, drain(&sid, &[Packet::Close]));
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::ForcedClose));
+    assert_eq!(node.server.stats().sessions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_node_ends_the_sessions_of_its_clients() {
+    let mut node = node();
+    let lost = CloseReason::TransportError(Fault::Remote);
+    let here = announced(&mut node).await;
+    let relayed = relayed(&mut node).await;
+    node.inbox.lost(&PeerId::from("c"));
+    node.inbox.lost(&b());
+    assert_eq!(node.seen().await, Seen::Close(lost));
+    assert!(node.server.session(relayed.as_str()).is_none());
+    // A GET there is lost too; a trial there is only given up.
+    node.receive(probe(1, &here));
+    assert_eq!(node.sent().await, answer(1, true));
+    node.inbox.lost(&b());
+    settle().await;
+    node.receive(probe(2, &here));
+    assert_eq!(node.sent().await, answer(2, true));
+    node.receive(read(3, &here));
+    assert_eq!(node.sent().await, answer(3, true));
+    assert_eq!(node.sent().await, drain(&here, &[Packet::Noop]));
+    node.receive(PeerMessage::Upgrade { request: 0, sid: here.clone(), success: false });
+    node.receive(read(4, &here));
+    assert_eq!(node.sent().await, answer(4, true));
+    node.inbox.lost(&b());
+    assert_eq!(node.seen().await, Seen::Close(lost));
+    node.silent().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_at_another_node_takes_an_unannounced_session_away() {
+    let mut node = node();
+    let sid = open(&node.server).await;
+    node.receive(write(1, &sid, &[text("one")]));
+    assert_eq!(node.sent().await, answer(1, true));
+    let parked = park(&node.server, &sid);
+    settle().await;
+    node.receive(probe(2, &sid));
+    assert_eq!(node.sent().await, answer(2, true));
+    assert_eq!(parked.await.unwrap(), (200, "6".to_owned()), "the client leaves polling");
+    node.receive(PeerMessage::Upgrade { request: 3, sid: sid.clone(), success: true });
+    let packets = vec![text("one")];
+    assert_eq!(node.sent().await, PeerMessage::UpgradeResponse { request: 3, take_over: true, packets });
+    node.silent().await;
+    let stats = node.server.stats();
+    assert_eq!((stats.sessions, stats.tasks, stats.outboxes, node.server.traffic().opened), (0, 0, 0, 0));
+    assert!(node.seen.is_empty(), "the application has not heard of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_at_another_node_carries_an_announced_session() {
+    let mut node = node();
+    let sid = relayed(&mut node).await;
+    let session = node.server.session(sid.as_str()).unwrap();
+    assert_eq!(session.transport(), Transport::WebSocket);
+    assert!(session.can_send_now());
+    let sent = session.send_tracked("out").unwrap();
+    assert_eq!(node.sent().await, drain(&sid, &[text("out")]));
+    sent.await.unwrap();
+    node.receive(PeerMessage::Packet { sid: sid.clone(), packet: text("in") });
+    assert_eq!(node.seen().await, Seen::Message("in".into()));
+    // No request is accepted any more, here or there.
+    assert_eq!(post(&node.server, &sid, "4x").await.0, 400);
+    for message in [read(5, &sid), write(5, &sid, &[]), write(5, &sid, &[text("x")]), probe(5, &sid)] {
+        node.receive(message);
+        assert_eq!(node.sent().await, answer(5, false));
+    }
+    assert_eq!(node.sent().await, drain(&sid, &[Packet::Ping(Text::new())]));
+    assert_eq!(node.sent().await, drain(&sid, &[Packet::Close]));
+    assert_eq!(node.seen().await, Seen::Close(CloseReason::PingTimeout));
+}
+
+/// The trial ends after the upgrade timeout here too, as messages may get lost.
+#[tokio::test(start_paused = true)]
+async fn a_failed_trial_leaves_the_session_on_polling() {
+    let mut node = node();
+    let sid = announced(&mut node).await;
+    for success in [Some(false), None] {
+        node.receive(probe(1, &sid));
+        assert_eq!(node.sent().await, answer(1, true));
+        node.receive(probe(2, &sid));
+        assert_eq!(node.sent().await, answer(2, false), "one at a time");
+        match success {
+            Some(success) => node.receive(PeerMessage::Upgrade { request: 3, sid: sid.clone(), success }),
+            None => tokio::time::sleep(Duration::from_secs(10)).await,
+        }
+        settle().await;
+    }
+    node.receive(PeerMessage::Upgrade { request: 4, sid: sid.clone(), success: true });
+    assert_eq!(node.sent().await, answer(4, false));
+    assert_eq!(node.server.session(sid.as_str()).unwrap().transport(), Transport::Polling);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_here_announces_the_session() {
+    let mut node = node();
+    let sid = open(&node.server).await;
+    post(&node.server, &sid, "4one").await;
+    let mut socket = Socket::open(&node.server, &sid, 1000).await.unwrap();
+    socket.upgrade().await;
+    socket.send("4two").await;
+    assert_eq!(node.seen().await, Seen::Open);
+    assert_eq!(node.seen().await, Seen::Message("one".into()));
+    assert_eq!(node.seen().await, Seen::Upgrade(Transport::WebSocket));
+    assert_eq!(node.seen().await, Seen::Message("two".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_server_answers_the_requests_of_other_nodes() {
+    let mut node = node();
+    let sid = announced(&mut node).await;
+    node.receive(read(1, &sid));
+    assert_eq!(node.sent().await, answer(1, true));
+    node.server.close();
+    node.receive(read(2, &sid));
+    assert_eq!(node.sent().await, drain(&sid, &[Packet::Close]));
+    assert_eq!(node.sent().await, answer(2, false));
+}

@@ -1,0 +1,379 @@
+//! The part of a session that is at other nodes: a waiting GET, a probing WebSocket, or the WebSocket that carries the
+//! session. Everything that its client sends there arrives as a command of that node.
+
+mod hold;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use self::hold::Hold;
+use super::Driver;
+use super::polling::PostReply;
+use crate::close_reason::{CloseReason, Fault};
+use crate::config::Transport;
+use crate::polling::Packets;
+use crate::protocol::packet::{Packet, PacketType, Protocol};
+use crate::protocol::prepared::Prepared;
+use crate::protocol::text::Text;
+use crate::server::peers::packets::{control, packets};
+use crate::server::peers::{Access, PeerCommand, PeerId, PeerLink, PeerMessage, Reply};
+use crate::server::trace;
+use crate::session::Input;
+
+/// Nothing, for a session that other nodes have nothing to do with.
+#[derive(Default)]
+pub(super) struct Remote(Option<Box<Parts>>);
+
+struct Parts {
+    link: Arc<dyn PeerLink>,
+    away: Away,
+    hold: Option<Hold>,
+    /// Packets of other nodes that wait for a busy handler, and their bytes.
+    waiting: VecDeque<Packet>,
+    waiting_bytes: usize,
+}
+
+/// The connections of the client at other nodes.
+enum Away {
+    /// The session is on polling, or a WebSocket here carries it.
+    Polling {
+        /// The node with the waiting GET, while the machine has one parked and it is not here.
+        get: Option<PeerId>,
+        /// The node with the probing WebSocket, while the machine has a probe and it is not here.
+        probe: Option<PeerId>,
+    },
+    /// The node with the WebSocket that carries the session.
+    WebSocket(PeerId),
+}
+
+impl Parts {
+    fn new(link: &Arc<dyn PeerLink>, hold: Option<Hold>) -> Box<Self> {
+        let away = Away::Polling { get: None, probe: None };
+        let link = Arc::clone(link);
+        Box::new(Self { link, away, hold, waiting: VecDeque::new(), waiting_bytes: 0 })
+    }
+}
+
+impl Remote {
+    fn parts(&mut self, link: &Arc<dyn PeerLink>) -> &mut Parts {
+        self.0.get_or_insert_with(|| Parts::new(link, None))
+    }
+
+    /// Whether packets for the client are taken now.
+    pub(super) fn takes_packets(&self) -> bool {
+        match self.0.as_deref() {
+            Some(Parts { away: Away::Polling { get, .. }, .. }) => get.is_some(),
+            Some(Parts { away: Away::WebSocket(_), .. }) => true,
+            None => false,
+        }
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        self.0.as_ref().is_some_and(|parts| !parts.waiting.is_empty())
+    }
+
+    fn next_waiting(&mut self) -> Option<Packet> {
+        let parts = self.0.as_deref_mut()?;
+        let packet = parts.waiting.pop_front()?;
+        parts.waiting_bytes -= weight(&packet);
+        Some(packet)
+    }
+
+    pub(super) fn drop_probe(&mut self) {
+        if let Some(Parts { away: Away::Polling { probe, .. }, .. }) = self.0.as_deref_mut() {
+            *probe = None;
+        }
+    }
+
+    /// Frees the memory of a session that other nodes have nothing to do with any more.
+    fn tidy(&mut self) {
+        let idle = |parts: &Parts| {
+            let here = matches!(parts.away, Away::Polling { get: None, probe: None });
+            here && parts.hold.is_none() && parts.waiting.is_empty()
+        };
+        if self.0.as_deref().is_some_and(idle) {
+            self.0 = None;
+        }
+    }
+
+    /// The node with the waiting GET, which is answered now.
+    fn take_get(&mut self) -> Option<(PeerId, &Arc<dyn PeerLink>)> {
+        match self.0.as_deref_mut() {
+            Some(Parts { away: Away::Polling { get, .. }, link, .. }) => Some((get.take()?, &*link)),
+            _ => None,
+        }
+    }
+}
+
+impl Driver {
+    /// Executes a command of another node.
+    pub(super) fn peer_command(&mut self, command: PeerCommand, now: Instant) {
+        match command {
+            // Requests of revision 3 are not relayed: a refused answer is made by dropping the reply.
+            PeerCommand::Lock { .. } if self.machine.protocol() == Protocol::V3 => {}
+            PeerCommand::Lock { reply, transport: Transport::WebSocket, .. } => self.lock_probe(reply, now),
+            PeerCommand::Lock { reply, transport: Transport::Polling, access: Access::Read, .. } => {
+                self.lock_get(reply, now);
+            }
+            PeerCommand::Lock { reply, transport: Transport::Polling, access: Access::Write, packets } => {
+                self.lock_post(reply, packets, now);
+            }
+            PeerCommand::Packet(packet) => self.remote_packet(packet, now),
+            PeerCommand::Upgrade { reply, success: true } => self.remote_upgrade(reply, now),
+            PeerCommand::Upgrade { reply, success: false } => {
+                if self.has_probe_at(reply.node()) {
+                    self.input(Input::ProbeLost, now);
+                }
+                reply.forget();
+            }
+            PeerCommand::Close(peer, reason) => {
+                // The official engine announces the session first, so that the application sees its end.
+                self.release();
+                self.gone(&peer);
+                self.input(Input::CarrierLost(reason), now);
+            }
+            PeerCommand::Lost(peer) => {
+                if self.has_probe_at(&peer) {
+                    self.input(Input::ProbeLost, now);
+                }
+                if self.gone(&peer) {
+                    self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Remote)), now);
+                }
+            }
+            PeerCommand::TakenOver(packets) => {
+                trace::upgraded(&self.session);
+                self.handler.on_upgrade(&self.session, Transport::WebSocket);
+                self.observe(|observer, session| observer.on_upgrade(session, Transport::WebSocket));
+                for packet in packets {
+                    self.remote_packet(packet, now);
+                }
+            }
+        }
+    }
+
+    /// A GET at another node waits for packets. The answer is sent before the packets. Unlike a second GET here, one
+    /// that overlaps is only refused, as by the official engine.
+    fn lock_get(&mut self, reply: Reply, now: Instant) {
+        if self.machine.transport() != Some(Transport::Polling) || self.machine.writable() {
+            return;
+        }
+        match self.machine.handle(Input::PollOpened, now) {
+            None => {
+                let parts = self.remote.parts(reply.link());
+                if let Away::Polling { get, .. } = &mut parts.away {
+                    *get = Some(reply.node().clone());
+                }
+                reply.grant();
+                self.poll_opened(now);
+            }
+            Some(action) => self.act(action, now),
+        }
+    }
+
+    /// A POST at another node. Without packets, they follow one by one.
+    fn lock_post(&mut self, reply: Reply, packets: Vec<Packet>, now: Instant) {
+        if packets.is_empty() {
+            if self.machine.transport() == Some(Transport::Polling) {
+                reply.grant();
+            }
+            return;
+        }
+        match self.machine.handle(Input::PostOpened, now) {
+            None => {
+                let packets: Packets = Box::new(packets.into_iter().map(Ok));
+                self.take_post(packets, PostReply::Peer(Box::new(reply)), now);
+            }
+            Some(action) => self.act(action, now),
+        }
+    }
+
+    /// A WebSocket at another node wants to take the session over. That node answers the probe by itself, so for the
+    /// machine the probe has arrived: a waiting GET is released at once.
+    fn lock_probe(&mut self, reply: Reply, now: Instant) {
+        if let Some(action) = self.machine.handle(Input::ProbeOpened, now) {
+            return self.act(action, now);
+        }
+        let parts = self.remote.parts(reply.link());
+        if let Away::Polling { probe, .. } = &mut parts.away {
+            *probe = Some(reply.node().clone());
+        }
+        reply.grant();
+        self.input(Input::ProbePacket(Packet::Ping(Text::from_static("probe"))), now);
+    }
+
+    fn has_probe_at(&self, peer: &PeerId) -> bool {
+        match self.remote.0.as_deref() {
+            Some(Parts { away: Away::Polling { probe, .. }, .. }) => probe.as_ref() == Some(peer),
+            _ => false,
+        }
+    }
+
+    /// The client has sent its upgrade packet at another node.
+    fn remote_upgrade(&mut self, reply: Reply, now: Instant) {
+        // The trial has timed out here, or another one has begun.
+        if !self.has_probe_at(reply.node()) {
+            return;
+        }
+        if self.remote.is_held() && !self.is_closing() {
+            return self.hand_over(reply, now);
+        }
+        reply.upgraded(false, Vec::new());
+        self.input(Input::ProbePacket(Packet::Upgrade), now);
+    }
+
+    /// The session moves to the node with its WebSocket. For the application it has not existed here.
+    fn hand_over(&mut self, reply: Reply, now: Instant) {
+        self.answer_poll(&[PacketType::Noop], now);
+        self.refuse_post();
+        self.leave();
+        let kept = self.remote.take_kept();
+        reply.upgraded(true, kept.into_iter().map(Packet::Message).collect());
+        self.over = true;
+        // The machine ends too, so that no deadline is left.
+        let _ = self.machine.handle(Input::Abort(CloseReason::TransportClose), now);
+        self.session.outbox().clear();
+    }
+
+    /// The WebSocket on trial becomes the carrier. If it is here, the session is announced before the application hears
+    /// of the upgrade, and packets that wait for the handler precede those of the WebSocket.
+    pub(super) fn remote_switch(&mut self, now: Instant) {
+        self.release();
+        if self.carrier.is_some() {
+            while let Some(packet) = self.remote.next_waiting() {
+                self.packet(packet, now);
+            }
+        }
+        if let Some(Parts { away, .. }) = self.remote.0.as_deref_mut() {
+            if let Away::Polling { probe: Some(peer), .. } = away {
+                *away = Away::WebSocket(peer.clone());
+            }
+        }
+        self.remote.tidy();
+    }
+
+    /// A packet that the client sent to another node.
+    fn remote_packet(&mut self, packet: Packet, now: Instant) {
+        // A packet that has arrived late does not wait behind the WebSocket that the client has moved to.
+        if self.carrier.is_some() || (!self.remote.has_waiting() && self.handler.is_ready()) {
+            return self.packet(packet, now);
+        }
+        let Some(linked) = self.server.peers.get() else { return };
+        let parts = self.remote.parts(&linked.link);
+        parts.waiting_bytes += weight(&packet);
+        parts.waiting.push_back(packet);
+        if parts.waiting_bytes > self.server.config.max_payload {
+            self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Backlog)), now);
+        }
+    }
+
+    /// Delivers the packets that wait, while the handler is ready.
+    pub(super) fn deliver_waiting(&mut self, now: Instant) {
+        while self.handler.is_ready() && !self.over {
+            let Some(packet) = self.remote.next_waiting() else { return };
+            self.packet(packet, now);
+        }
+    }
+
+    /// Announces the session if it is time, and delivers packets that wait. Called in each turn of a session that no
+    /// WebSocket here carries.
+    pub(super) fn remote_turn(&mut self, now: Instant) {
+        if self.over {
+            return;
+        }
+        if self.remote.is_due(now, self.server.config.max_payload) {
+            self.release();
+        }
+        if self.remote.has_waiting() {
+            self.deliver_waiting(now);
+        }
+        self.remote.tidy();
+    }
+
+    /// Answers the waiting GET with control packets, if it is at another node.
+    pub(super) fn answer_remote(&mut self, packets: &[PacketType]) -> bool {
+        let sid = self.session.id().clone();
+        let Some((peer, link)) = self.remote.take_get() else { return false };
+        let packets = packets.iter().map(|kind| control(*kind)).collect();
+        link.send(Some(&peer), PeerMessage::Drain { sid, packets });
+        true
+    }
+
+    /// Sends messages to the node with the waiting GET or the WebSocket.
+    pub(super) fn drain_remote(&mut self, messages: &[Prepared]) {
+        let sid = self.session.id().clone();
+        let Some(parts) = self.remote.0.as_deref_mut() else { return };
+        let peer = match &mut parts.away {
+            Away::Polling { get, .. } => get.take(),
+            Away::WebSocket(peer) => Some(peer.clone()),
+        };
+        if let Some(peer) = peer {
+            let packets = packets(messages);
+            parts.link.send(Some(&peer), PeerMessage::Drain { sid, packets });
+        }
+    }
+
+    /// Ends the connection that carries the session, if it is at another node. As in the official engine a close packet
+    /// does it, which that node takes as the end of the WebSocket.
+    pub(super) fn close_remote(&mut self) {
+        self.answer_remote(&[PacketType::Close]);
+        let sid = self.session.id().clone();
+        if let Some(Parts { away: Away::WebSocket(peer), link, .. }) = self.remote.0.as_deref() {
+            link.send(Some(peer), PeerMessage::Drain { sid, packets: vec![Packet::Close] });
+        }
+        if let Some(parts) = self.remote.0.as_deref_mut() {
+            parts.away = Away::Polling { get: None, probe: None };
+        }
+    }
+
+    /// Forgets the connections at a node, which are lost. Returns whether one of them carried the session.
+    fn gone(&mut self, peer: &PeerId) -> bool {
+        let Some(parts) = self.remote.0.as_deref_mut() else { return false };
+        let carries = match &parts.away {
+            Away::Polling { get, .. } => get.as_ref() == Some(peer),
+            Away::WebSocket(carrier) => carrier == peer,
+        };
+        if carries {
+            let probe = match &mut parts.away {
+                Away::Polling { probe, .. } => probe.take(),
+                Away::WebSocket(_) => None,
+            };
+            parts.away = Away::Polling { get: None, probe };
+        }
+        carries
+    }
+
+    /// Announces the session to the application, if that is still to be done, and passes it the messages so far.
+    fn release(&mut self) {
+        if !self.remote.is_held() {
+            return;
+        }
+        let kept = self.remote.take_kept();
+        self.handler = self.server.accept(&self.session);
+        for message in kept {
+            let packet = Packet::Message(message);
+            self.handler.on_packet(&self.session, &packet);
+            self.observe(|observer, session| observer.on_packet(session, &packet));
+            if let Packet::Message(message) = packet {
+                self.handler.on_message(&self.session, message);
+            }
+        }
+    }
+
+    /// Announces a session that ends, if it has messages for the application: they must not be lost. Otherwise the
+    /// application does not hear of it, as with the official engine.
+    pub(super) fn release_kept(&mut self) {
+        if self.remote.has_kept() {
+            self.release();
+        }
+    }
+}
+
+/// The memory that a packet which waits is counted with.
+fn weight(packet: &Packet) -> usize {
+    let data = match packet {
+        Packet::Message(message) => message.len(),
+        _ => 0,
+    };
+    size_of::<Packet>() + data
+}

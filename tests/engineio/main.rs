@@ -20,6 +20,7 @@ mod limits;
 mod messages;
 mod observer;
 mod origins;
+mod peers;
 mod received;
 mod routes;
 mod shutdown;

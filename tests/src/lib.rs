@@ -3,6 +3,7 @@
 pub mod chromium;
 pub mod devtools;
 pub mod node;
+pub mod peers;
 mod ports;
 #[cfg(unix)]
 pub mod postgres;

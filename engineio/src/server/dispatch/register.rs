@@ -43,7 +43,7 @@ impl Shared {
     ) -> Result<Result<PendingSession, Response<Body>>, RequestError> {
         let address = match self.admit(PeerAddr::of(&parts.extensions)) {
             Ok(address) => address,
-            Err(answer) => return Ok(Err(answer)),
+            Err(answer) => return Ok(Err(*answer)),
         };
         let sid = self.generate_id(parts).await?;
         match self.add(sid, head, transport, dialect, address) {
@@ -58,15 +58,18 @@ impl Shared {
     }
 
     /// Checks the limits before a session exists, and counts its address.
-    pub(super) fn admit(&self, peer: Option<SocketAddr>) -> Result<Option<CountedAddress>, Response<Body>> {
+    pub(super) fn admit(
+        &self,
+        peer: Option<SocketAddr>,
+    ) -> Result<Option<CountedAddress>, Box<Response<Body>>> {
         if self.is_closing() {
-            return Err(unavailable());
+            return Err(Box::new(unavailable()));
         }
         if self.registry.len() >= self.options.max_sessions {
-            return Err(self.full());
+            return Err(Box::new(self.full()));
         }
         match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
-            Some(None) => Err(too_many(peer)),
+            Some(None) => Err(Box::new(too_many(peer))),
             address => Ok(address.flatten()),
         }
     }

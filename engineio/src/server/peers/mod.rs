@@ -19,6 +19,7 @@
 pub(crate) mod edge;
 mod message;
 pub(crate) mod packets;
+pub(crate) mod relayed;
 mod reply;
 mod settings;
 

@@ -16,7 +16,7 @@ use crate::protocol::packet::{Protocol, decode_binary, decode_text};
 use crate::protocol::prepared::Prepared;
 use crate::server::driver::close;
 use crate::server::driver::websocket_carrier::{Received, WebSocketCarrier};
-use crate::server::peers::edge::RelayedSocket;
+use crate::server::peers::relayed::RelayedSocket;
 use crate::server::peers::{PeerId, PeerMessage};
 use crate::server::shared::Shared;
 use crate::websocket::inbound::Event;

@@ -21,7 +21,8 @@ use crate::server::dispatch::Checked;
 use crate::server::driver::close;
 use crate::server::driver::websocket_carrier::{Received, WebSocketCarrier};
 use crate::server::metrics::stats::Gauge;
-use crate::server::peers::edge::{RelayedSocket, Upgraded, Wait};
+use crate::server::peers::edge::{Upgraded, Wait};
+use crate::server::peers::relayed::RelayedSocket;
 use crate::server::peers::{Access, PeerCommand, PeerId, PeerMessage};
 use crate::server::request::head::RequestHead;
 use crate::server::request::request_error::{BadRequest, RequestError};
@@ -46,6 +47,10 @@ impl Shared {
         let Some(upgrading) = request.upgrading.take() else {
             return Err(BadRequest::TransportHandshake.into());
         };
+        // The session may move here. Without the WebSocket its client stays on polling, at its owner.
+        if self.is_closing() || self.registry.len() >= self.options.max_sessions {
+            return Ok(unavailable());
+        }
         let Ok(counted) = Relayed::enter(session) else { return Ok(unavailable()) };
         let Ok(asked) = Asked::lock(&counted.0, Transport::WebSocket, Access::Read, Vec::new()) else {
             return Ok(unavailable());
@@ -135,8 +140,8 @@ impl Trial {
         }
     }
 
-    /// The session moves here, with its id. Its heartbeat starts anew. If a limit of this server is reached, the session
-    /// ends, as its owner has given it up.
+    /// The session moves here, with its id. Its heartbeat starts anew. If a limit of this server has been reached meanwhile, the
+    /// session ends, as its owner has given it up.
     fn take_over(self, packets: Vec<Packet>) {
         let Self { server, websocket, session, head, dialect, .. } = self;
         let sid = session.0.sid.clone();

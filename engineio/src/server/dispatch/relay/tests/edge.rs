@@ -6,17 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::Fault;
-use crate::protocol::packet::Packet;
-use crate::server::peers::{Access, PeerStats};
-
-/// A session that the test has.
-fn elsewhere() -> Sid {
-    Sid::from("01234567890123456789")
-}
-
-fn text(text: &'static str) -> Packet {
-    Packet::Message(text.into())
-}
+use crate::server::peers::PeerStats;
 
 fn unknown() -> (u16, String) {
     (400, r#"{"code":1,"message":"Session ID unknown"}"#.to_owned())

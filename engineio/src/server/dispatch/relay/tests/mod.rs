@@ -2,8 +2,10 @@
 //! can happen.
 
 mod edge;
+mod hold;
 mod moving;
 mod owner;
+mod simulation;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +23,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::server::peers::{Owner, PeerId, PeerInbox, PeerLink, PeerMessage, PeerSettings, Peers};
+use crate::protocol::packet::Packet;
+use crate::server::peers::{Access, Owner, PeerId, PeerInbox, PeerLink, PeerMessage, PeerSettings, Peers};
 use crate::server::{Handler, OpenError, Server, ServerBuilder, Session};
 use crate::sync::Mutex;
 use crate::{CloseReason, Message, Prepared, Sid, Transport};
@@ -272,4 +275,48 @@ impl Node {
             waker.wake();
         }
     }
+}
+
+/// A session that has been announced.
+async fn announced(node: &mut Node) -> Sid {
+    let sid = open(&node.server).await;
+    assert_eq!(node.seen().await, Seen::Open);
+    sid
+}
+
+fn text(text: &'static str) -> Packet {
+    Packet::Message(text.into())
+}
+
+fn lock(request: u64, sid: &Sid, transport: Transport, access: Access, packets: &[Packet]) -> PeerMessage {
+    PeerMessage::AcquireLock { request, sid: sid.clone(), transport, access, packets: packets.to_vec() }
+}
+
+fn read(request: u64, sid: &Sid) -> PeerMessage {
+    lock(request, sid, Transport::Polling, Access::Read, &[])
+}
+
+fn write(request: u64, sid: &Sid, packets: &[Packet]) -> PeerMessage {
+    lock(request, sid, Transport::Polling, Access::Write, packets)
+}
+
+fn probe(request: u64, sid: &Sid) -> PeerMessage {
+    lock(request, sid, Transport::WebSocket, Access::Read, &[])
+}
+
+fn answer(request: u64, success: bool) -> PeerMessage {
+    PeerMessage::AcquireLockResponse { request, success }
+}
+
+fn drain(sid: &Sid, packets: &[Packet]) -> PeerMessage {
+    PeerMessage::Drain { sid: sid.clone(), packets: packets.to_vec() }
+}
+
+fn close(sid: &Sid, reason: CloseReason) -> PeerMessage {
+    PeerMessage::Close { sid: sid.clone(), reason }
+}
+
+/// A session that the test has.
+fn elsewhere() -> Sid {
+    Sid::from("01234567890123456789")
 }

@@ -4,18 +4,8 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::Fault;
-use crate::protocol::packet::Packet;
 use crate::protocol::text::Text;
-use crate::server::peers::{Access, PeerStats};
-
-/// A session that the test has.
-fn elsewhere() -> Sid {
-    Sid::from("01234567890123456789")
-}
-
-fn text(text: &'static str) -> Packet {
-    Packet::Message(text.into())
-}
+use crate::server::peers::PeerStats;
 
 impl Node {
     /// Grants the lock of a WebSocket, whose client holds this many bytes.
@@ -112,15 +102,19 @@ async fn a_session_moves_to_the_node_of_its_websocket() {
 
 /// The owner has given the session up, so it cannot go on there.
 #[tokio::test(start_paused = true)]
-async fn a_full_server_closes_the_websocket_of_a_session_that_moves() {
-    let settings = PeerSettings::new().max_relayed(1);
-    let mut node = node_with(Server::builder().max_sessions(0), settings, Owner::Node(b()), true);
+async fn a_full_server_takes_no_session_over() {
+    let mut node = node_with(Server::builder().max_sessions(1), PeerSettings::new(), Owner::Node(b()), true);
     let mut socket = node.probing(1000).await;
+    let here = open(&node.server).await;
     socket.upgrade().await;
     let request = node.upgraded(true).await;
     node.respond(request, true, &[]);
     assert_eq!(socket.next().await, None);
-    node.assert_left().await;
+    assert_eq!(node.server.peer_stats(), PeerStats::default());
+    // It is refused from the start, and the client stays on polling.
+    assert_eq!(Socket::open(&node.server, &elsewhere(), 1000).await.err(), Some(503));
+    assert!(node.server.session(here.as_str()).is_some());
+    assert!(node.sent.try_recv().is_err());
 }
 
 #[tokio::test(start_paused = true)]

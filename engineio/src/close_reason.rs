@@ -22,8 +22,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The reason with the official server's name. A transport error of unknown cause is a [`Fault::Remote`]: another
-    /// node reports it.
+    /// The reason with the official server's name. A transport error of unknown cause is a
+    /// [`Fault::Remote`]: another node reports it.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "forced close" => Self::ForcedClose,

@@ -116,8 +116,8 @@ impl Server {
         }
     }
 
-    /// The numbers of requests and connections that this server relays for sessions of other nodes. All are zero without
-    /// [`peers`](ServerBuilder::peers).
+    /// The numbers of requests and connections that this server relays for sessions of other nodes. All are
+    /// zero without [`peers`](ServerBuilder::peers).
     #[cfg(feature = "peers")]
     pub fn peer_stats(&self) -> peers::PeerStats {
         self.0.peers.get().map(|linked| linked.edge.stats()).unwrap_or_default()

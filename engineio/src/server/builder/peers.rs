@@ -7,15 +7,16 @@ use crate::server::peers::{Linked, Medium, PeerInbox, PeerSettings, Peers, Recei
 use crate::server::shared::Shared;
 
 impl ServerBuilder {
-    /// Shares the sessions with other nodes over a medium: a client may then send each request to any node, and the
-    /// load balancer needs no sticky sessions. Default none.
+    /// Shares the sessions with other nodes over a medium: a client may then send each request to any node,
+    /// and the load balancer needs no sticky sessions. Default none.
     ///
     /// All nodes need the same settings of sessions, and their own medium of the same kind. Sessions keep the
     /// connections that they have, so sticky sessions still save messages between the nodes. See
     /// [`peers`](crate::peers) for what is shared, and [`peer_settings`](Self::peer_settings) for the limits.
     ///
-    /// Cost: nothing for a session whose requests arrive at its own node, but that a polling session is announced
-    /// later. Each relayed GET or POST costs two or three messages, each packet of a relayed WebSocket one.
+    /// Cost: nothing for a session whose requests arrive at its own node, but that a polling session is
+    /// announced later. Each relayed GET or POST costs two or three messages, each packet of a relayed
+    /// WebSocket one.
     pub fn peers(mut self, medium: impl Peers) -> Self {
         self.options.peers = Some(Medium(Box::new(medium)));
         self

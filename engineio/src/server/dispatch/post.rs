@@ -127,8 +127,8 @@ fn refuse_body(session: &Session, error: CollectError) -> Response<Body> {
     status(code)
 }
 
-/// The fault of a session whose POST was not accepted, and the status of the response. `None` if only the server is
-/// full.
+/// The fault of a session whose POST was not accepted, and the status of the response. `None` if only the
+/// server is full.
 pub(super) fn body_fault(error: CollectError) -> Option<(Fault, StatusCode)> {
     match error {
         CollectError::ServerFull => None,
@@ -138,8 +138,8 @@ pub(super) fn body_fault(error: CollectError) -> Option<(Fault, StatusCode)> {
     }
 }
 
-/// The payload of a body in text form. `None` if it is a form of JSONP that is not UTF-8, or has no payload: it contains
-/// no packets.
+/// The payload of a body in text form. `None` if it is a form of JSONP that is not UTF-8, or has no
+/// payload: it contains no packets.
 pub(super) fn unwrap_form(request: &Checked<'_>, body: Bytes) -> Option<Bytes> {
     match &request.handshake.jsonp {
         Some(_) => jsonp::decode(&body).ok().flatten().map(Text::into_bytes),

@@ -16,7 +16,8 @@ use crate::server::shared::Shared;
 use crate::server::trace;
 use crate::session::Machine;
 
-/// The handler of a session: that of the application, or one that keeps messages until the session is announced.
+/// The handler of a session: that of the application, or one that keeps messages until the session is
+/// announced.
 pub(crate) struct Announced {
     handler: Box<dyn Handler>,
     remote: Remote,
@@ -37,7 +38,8 @@ impl Shared {
         if let Some(observing) = &self.options.observer {
             observing.observer.on_open(session);
         }
-        // Counted before the first turn of an announced session, in which the application may read the counters.
+        // Counted before the first turn of an announced session, in which the application may read the
+        // counters.
         self.meters.add(Traffic { opened: 1, ..Traffic::default() });
         trace::opened(session);
         handler

@@ -1,5 +1,5 @@
-//! Without the feature `peers` no part of a session is at another node: nothing is done here, so that callers need no
-//! `cfg`.
+//! Without the feature `peers` no part of a session is at another node: nothing is done here, so that
+//! callers need no `cfg`.
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
 //! The requests of this node to others, and the connections here that carry sessions of other nodes.
 //!
-//! Everything is in tables under one lock, since the medium delivers messages synchronously and in order: an answer
-//! makes the entry that the message behind it needs.
+//! Everything is in tables under one lock, since the medium delivers messages synchronously and in order:
+//! an answer makes the entry that the message behind it needs.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -42,7 +42,8 @@ struct Request {
     wait: Wait,
 }
 
-/// The answer that a request waits for. A dropped sender means that it was refused, or that the other node is lost.
+/// The answer that a request waits for. A dropped sender means that it was refused, or that the other node
+/// is lost.
 pub(crate) enum Wait {
     /// The lock for a GET, which then waits for packets.
     Get { granted: oneshot::Sender<PeerId>, drained: oneshot::Sender<Drained> },
@@ -165,7 +166,8 @@ impl Edge {
         }
         let connection = tables.connections.remove(sid);
         drop(tables);
-        // A GET can be answered once. The receiver of a GET whose client has left finds the packets in the channel.
+        // A GET can be answered once. The receiver of a GET whose client has left finds the packets in the
+        // channel.
         if let Some(Connection { carrier: Carrier::Get(drained), owner, .. }) = connection {
             let _ = drained.send(Drained { owner, packets });
         }

@@ -25,14 +25,16 @@ pub enum PeerMessage {
         /// [`PeerLink::carries_packets`](crate::peers::PeerLink::carries_packets).
         packets: Vec<Packet>,
     },
-    /// The answer of the owner. Behind a granted [`Access::Read`] of polling, one [`Drain`](Self::Drain) follows.
+    /// The answer of the owner. Behind a granted [`Access::Read`] of polling, one [`Drain`](Self::Drain)
+    /// follows.
     AcquireLockResponse {
         /// The number of the request.
         request: u64,
         /// The request is accepted.
         success: bool,
     },
-    /// Packets of the owner for the client, whose GET or WebSocket is at the receiver. It ends the wait of a GET.
+    /// Packets of the owner for the client, whose GET or WebSocket is at the receiver. It ends the wait of
+    /// a GET.
     Drain {
         /// The session.
         sid: Sid,

@@ -1,20 +1,21 @@
 //! Several servers that share their sessions: a client may send each request to any of them.
 //!
-//! Terms: the *owner* of a session is the node that has it, the *edge* is the node at which a request for it arrives.
-//! The edge asks the owner for a lock, and relays the packets of the request: those of a POST to the owner, those for
-//! a waiting GET or a WebSocket to the client. A load balancer in front of the nodes then needs no sticky sessions.
+//! Terms: the *owner* of a session is the node that has it, the *edge* is the node at which a request for
+//! it arrives. The edge asks the owner for a lock, and relays the packets of the request: those of a POST
+//! to the owner, those for a waiting GET or a WebSocket to the client. A load balancer in front of the
+//! nodes then needs no sticky sessions.
 //!
 //! The nodes talk through a *medium*, which implements [`Peers`]. The messages are those of the official
 //! `@socket.io/cluster-engine`, so a medium can be shared with nodes that run it.
 //!
-//! A polling session stays unannounced for [`PeerSettings::delayed_connection_timeout`]: if its client upgrades at
-//! another node within that time, the session moves there, and the WebSocket is local. A client that upgrades later
-//! keeps its session where it is, and its WebSocket is relayed.
+//! A polling session stays unannounced for [`PeerSettings::delayed_connection_timeout`]: if its client
+//! upgrades at another node within that time, the session moves there, and the WebSocket is local. A client
+//! that upgrades later keeps its session where it is, and its WebSocket is relayed.
 //!
 //! Only protocol revision 4 is relayed. Clients of revision 3 need sticky sessions.
 //!
-//! Nodes trust each other: a node can read, send and end every session of the others. Session ids travel in the
-//! messages, so a medium has to keep them from everybody else.
+//! Nodes trust each other: a node can read, send and end every session of the others. Session ids travel in
+//! the messages, so a medium has to keep them from everybody else.
 
 pub(crate) mod edge;
 mod message;
@@ -129,8 +130,8 @@ pub trait PeerLink: Send + Sync + 'static {
     fn close(&self) {}
 }
 
-/// A session id of 15 random bytes behind a tag. With a tag of three bytes it has 24 characters, of which the first
-/// four are the tag.
+/// A session id of 15 random bytes behind a tag. With a tag of three bytes it has 24 characters, of which
+/// the first four are the tag.
 ///
 /// # Errors
 ///

@@ -18,8 +18,8 @@ fn parts(message: &Prepared) -> impl Iterator<Item = Packet> {
     })
 }
 
-/// The text of a message shares its buffer. A text that is not UTF-8, which the types of messages do not allow, has no
-/// packet.
+/// The text of a message shares its buffer. A text that is not UTF-8, which the types of messages do not
+/// allow, has no packet.
 fn text(packet: Bytes) -> Option<Packet> {
     decode_text(Text::from_utf8(packet).ok()?, Protocol::V4).ok()
 }

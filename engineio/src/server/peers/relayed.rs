@@ -13,8 +13,8 @@ use crate::sync::Mutex;
 
 /// The packets that wait for a relayed WebSocket.
 pub(crate) struct RelayedSocket {
-    /// Bounded, and counted in the memory of the server, as the outbox of a session. A packet that does not fit ends
-    /// the relay.
+    /// Bounded, and counted in the memory of the server, as the outbox of a session. A packet that does not
+    /// fit ends the relay.
     pub(crate) outbox: Outbox,
     fault: Mutex<Option<Fault>>,
 }

@@ -25,8 +25,8 @@ pub(crate) enum PeerCommand {
     TakenOver(Vec<Packet>),
 }
 
-/// The answer to a request of another node. Dropped without an answer, it refuses the request: so a session that ends
-/// with requests in its mailbox leaves no node waiting.
+/// The answer to a request of another node. Dropped without an answer, it refuses the request: so a session
+/// that ends with requests in its mailbox leaves no node waiting.
 pub(crate) struct Reply {
     link: Arc<dyn PeerLink>,
     from: PeerId,

@@ -9,24 +9,26 @@ use crate::error::ConfigError;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PeerSettings {
-    /// The longest wait for the answer of another node (`responseTimeout`). Default 1 s. On expiry the client's request
-    /// is answered as one for an unknown session, and a WebSocket that waits for its session is closed.
+    /// The longest wait for the answer of another node (`responseTimeout`). Default 1 s. On expiry the
+    /// client's request is answered as one for an unknown session, and a WebSocket that waits for its
+    /// session is closed.
     ///
     /// Where all nodes are asked, a request for a session that no node has takes this long.
     pub response_timeout: Duration,
-    /// The time for which a polling session is not announced to the application (`delayedConnectionTimeout`). Default
-    /// 300 ms. A client that upgrades at another node within that time takes its session there.
+    /// The time for which a polling session is not announced to the application
+    /// (`delayedConnectionTimeout`). Default 300 ms. A client that upgrades at another node within that
+    /// time takes its session there.
     ///
-    /// Until then messages of the client wait, so a client that stays on polling gets its first answer this much later.
-    /// With zero, sessions are announced at once, and a WebSocket at another node is always relayed: each of its packets
-    /// then costs a message between the nodes.
+    /// Until then messages of the client wait, so a client that stays on polling gets its first answer this
+    /// much later. With zero, sessions are announced at once, and a WebSocket at another node is always
+    /// relayed: each of its packets then costs a message between the nodes.
     pub delayed_connection_timeout: Duration,
-    /// The largest number of requests to other nodes that wait for an answer. Default 10,000; a client's request beyond
-    /// it is answered with 503. Each costs about 200 bytes.
+    /// The largest number of requests to other nodes that wait for an answer. Default 10,000; a client's
+    /// request beyond it is answered with 503. Each costs about 200 bytes.
     pub max_open_requests: usize,
-    /// The largest number of GETs that wait here for a session of another node, and of WebSockets that are relayed.
-    /// Default `None`, the limit of [`max_sessions`](crate::ServerBuilder::max_sessions). Requests beyond it are
-    /// answered with 503. A WebSocket costs as much memory as a session.
+    /// The largest number of GETs that wait here for a session of another node, and of WebSockets that are
+    /// relayed. Default `None`, the limit of [`max_sessions`](crate::ServerBuilder::max_sessions). Requests
+    /// beyond it are answered with 503. A WebSocket costs as much memory as a session.
     pub max_relayed: Option<usize>,
 }
 
@@ -99,7 +101,7 @@ impl PeerSettings {
 pub struct PeerStats {
     /// Requests to other nodes that wait for an answer. [`PeerSettings::max_open_requests`] bounds them.
     pub open_requests: usize,
-    /// GETs that wait here for a session of another node and WebSockets that are relayed, with those whose lock has not
-    /// been granted yet. [`PeerSettings::max_relayed`] bounds them.
+    /// GETs that wait here for a session of another node and WebSockets that are relayed, with those whose
+    /// lock has not been granted yet. [`PeerSettings::max_relayed`] bounds them.
     pub relayed: usize,
 }

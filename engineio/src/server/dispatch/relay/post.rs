@@ -19,7 +19,8 @@ use crate::server::response::{status, unavailable};
 use crate::server::shared::Shared;
 
 impl Shared {
-    /// Passes the packets of a POST to another node. They are read and decoded here, with the limits of this server.
+    /// Passes the packets of a POST to another node. They are read and decoded here, with the limits of
+    /// this server.
     pub(super) async fn relay_post<B: http_body::Body>(
         &self,
         request: &Checked<'_>,
@@ -72,8 +73,8 @@ impl Elsewhere {
         self.send(PeerMessage::Close { sid: self.sid.clone(), reason });
     }
 
-    /// The response to a POST whose body was not accepted. As with a session here, the packets in it are lost, so the
-    /// session ends.
+    /// The response to a POST whose body was not accepted. As with a session here, the packets in it are
+    /// lost, so the session ends.
     fn refuse_body(&self, error: CollectError) -> Response<Body> {
         let Some((fault, code)) = body_fault(error) else { return unavailable() };
         self.end(CloseReason::TransportError(fault));

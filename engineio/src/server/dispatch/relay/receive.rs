@@ -35,8 +35,8 @@ impl Receive for Shared {
             }
             PeerMessage::Drain { sid, packets } => {
                 let is_last = packets.contains(&Packet::Close);
-                // The owner believes that the client has the packets. It has not, so the session has to end, unless
-                // it has done so already.
+                // The owner believes that the client has the packets. It has not, so the session has to
+                // end, unless it has done so already.
                 if !edge.drain(&from, &sid, packets) && !is_last {
                     let reason = CloseReason::TransportError(Fault::Remote);
                     linked.link.send(Some(&from), PeerMessage::Close { sid, reason });
@@ -55,8 +55,8 @@ impl Receive for Shared {
 }
 
 impl Shared {
-    /// Passes a request to the session, which answers it. A request for a session that is not here is refused, or not
-    /// answered if all nodes were asked.
+    /// Passes a request to the session, which answers it. A request for a session that is not here is
+    /// refused, or not answered if all nodes were asked.
     fn answer(&self, sid: &Sid, reply: Reply, silent: bool, command: impl FnOnce(Reply) -> PeerCommand) {
         match self.registry.find(sid.as_str()) {
             Some(session) => session.command(Command::Peer(Box::new(command(reply)))),
@@ -71,9 +71,9 @@ impl Shared {
         }
     }
 
-    /// The longest time without a packet of the owner. Its heartbeat sends one in each interval, and with the same
-    /// settings as here the session ends in this time if the client is silent. So an owner that is gone, on a medium that
-    /// does not notice, does not keep connections for ever.
+    /// The longest time without a packet of the owner. Its heartbeat sends one in each interval, and with
+    /// the same settings as here the session ends in this time if the client is silent. So an owner that is
+    /// gone, on a medium that does not notice, does not keep connections for ever.
     pub(super) fn silence(&self, settings: &PeerSettings) -> Duration {
         self.config.ping_interval + self.config.ping_timeout + settings.response_timeout
     }

@@ -60,8 +60,8 @@ impl Drop for Relayed {
     }
 }
 
-/// A GET that asks for its lock, and then waits for packets. If it is dropped before its client has an answer, the owner
-/// learns that the connection is lost.
+/// A GET that asks for its lock, and then waits for packets. If it is dropped before its client has an
+/// answer, the owner learns that the connection is lost.
 pub(super) struct Parked {
     session: Relayed,
     number: u64,

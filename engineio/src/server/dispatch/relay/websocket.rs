@@ -1,5 +1,5 @@
-//! WebSockets that want to take over a session which another node has: the trial, and its two outcomes. Either the
-//! session moves here, or the WebSocket is relayed.
+//! WebSockets that want to take over a session which another node has: the trial, and its two outcomes.
+//! Either the session moves here, or the WebSocket is relayed.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -104,8 +104,8 @@ impl Trial {
         close::spawn(*self.websocket, None, &self.server);
     }
 
-    /// The client has sent its upgrade packet. Packets of the owner may follow before its answer, so they need their
-    /// place now.
+    /// The client has sent its upgrade packet. Packets of the owner may follow before its answer, so they
+    /// need their place now.
     async fn upgrade(self) {
         let Elsewhere { linked, sid, .. } = &self.session.0;
         let socket = RelayedSocket::new(self.server.config.max_buffered, &self.server.budget);
@@ -140,8 +140,8 @@ impl Trial {
         }
     }
 
-    /// The session moves here, with its id. Its heartbeat starts anew. If a limit of this server has been reached meanwhile, the
-    /// session ends, as its owner has given it up.
+    /// The session moves here, with its id. Its heartbeat starts anew. If a limit of this server has been
+    /// reached meanwhile, the session ends, as its owner has given it up.
     fn take_over(self, packets: Vec<Packet>) {
         let Self { server, websocket, session, head, dialect, .. } = self;
         let sid = session.0.sid.clone();
@@ -163,8 +163,8 @@ impl Trial {
 }
 
 impl WebSocketCarrier {
-    /// Answers probes until the client has sent its upgrade packet. `false` means that the trial has failed. Bytes behind
-    /// the upgrade packet are kept.
+    /// Answers probes until the client has sent its upgrade packet. `false` means that the trial has
+    /// failed. Bytes behind the upgrade packet are kept.
     fn poll_trial(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut more = true;
         for _ in 0..READS_PER_TURN {

@@ -1,5 +1,5 @@
-//! The part of a session that is at other nodes: a waiting GET, a probing WebSocket, or the WebSocket that carries the
-//! session. Everything that its client sends there arrives as a command of that node.
+//! The part of a session that is at other nodes: a waiting GET, a probing WebSocket, or the WebSocket that
+//! carries the session. Everything that its client sends there arrives as a command of that node.
 
 mod hold;
 
@@ -152,8 +152,8 @@ impl Driver {
         }
     }
 
-    /// A GET at another node waits for packets. The answer is sent before the packets. Unlike a second GET here, one
-    /// that overlaps is only refused, as by the official engine.
+    /// A GET at another node waits for packets. The answer is sent before the packets. Unlike a second GET
+    /// here, one that overlaps is only refused, as by the official engine.
     fn lock_get(&mut self, reply: Reply, now: Instant) {
         if self.machine.transport() != Some(Transport::Polling) || self.machine.writable() {
             return;
@@ -188,8 +188,8 @@ impl Driver {
         }
     }
 
-    /// A WebSocket at another node wants to take the session over. That node answers the probe by itself, so for the
-    /// machine the probe has arrived: a waiting GET is released at once.
+    /// A WebSocket at another node wants to take the session over. That node answers the probe by itself,
+    /// so for the machine the probe has arrived: a waiting GET is released at once.
     fn lock_probe(&mut self, reply: Reply, now: Instant) {
         if let Some(action) = self.machine.handle(Input::ProbeOpened, now) {
             return self.act(action, now);
@@ -235,8 +235,9 @@ impl Driver {
         self.session.outbox().clear();
     }
 
-    /// The WebSocket on trial becomes the carrier. If it is here, the session is announced before the application hears
-    /// of the upgrade, and packets that wait for the handler precede those of the WebSocket.
+    /// The WebSocket on trial becomes the carrier. If it is here, the session is announced before the
+    /// application hears of the upgrade, and packets that wait for the handler precede those of the
+    /// WebSocket.
     pub(super) fn remote_switch(&mut self, now: Instant) {
         self.release();
         if self.carrier.is_some() {
@@ -275,8 +276,8 @@ impl Driver {
         }
     }
 
-    /// Announces the session if it is time, and delivers packets that wait. Called in each turn of a session that no
-    /// WebSocket here carries.
+    /// Announces the session if it is time, and delivers packets that wait. Called in each turn of a
+    /// session that no WebSocket here carries.
     pub(super) fn remote_turn(&mut self, now: Instant) {
         if self.over {
             return;
@@ -313,8 +314,8 @@ impl Driver {
         }
     }
 
-    /// Ends the connection that carries the session, if it is at another node. As in the official engine a close packet
-    /// does it, which that node takes as the end of the WebSocket.
+    /// Ends the connection that carries the session, if it is at another node. As in the official engine a
+    /// close packet does it, which that node takes as the end of the WebSocket.
     pub(super) fn close_remote(&mut self) {
         self.answer_remote(&[PacketType::Close]);
         let sid = self.session.id().clone();
@@ -343,7 +344,8 @@ impl Driver {
         carries
     }
 
-    /// Announces the session to the application, if that is still to be done, and passes it the messages so far.
+    /// Announces the session to the application, if that is still to be done, and passes it the messages so
+    /// far.
     fn release(&mut self) {
         if !self.remote.is_held() {
             return;
@@ -360,8 +362,8 @@ impl Driver {
         }
     }
 
-    /// Announces a session that ends, if it has messages for the application: they must not be lost. Otherwise the
-    /// application does not hear of it, as with the official engine.
+    /// Announces a session that ends, if it has messages for the application: they must not be lost.
+    /// Otherwise the application does not hear of it, as with the official engine.
     pub(super) fn release_kept(&mut self) {
         if self.remote.has_kept() {
             self.release();
@@ -376,4 +378,15 @@ fn weight(packet: &Packet) -> usize {
         _ => 0,
     };
     size_of::<Packet>() + data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session costs one pointer more, and nothing else as long as other nodes have nothing to do with it.
+    #[test]
+    fn a_session_here_costs_a_pointer() {
+        assert_eq!(size_of::<Remote>(), size_of::<usize>());
+    }
 }

@@ -97,7 +97,8 @@ async fn a_refused_or_unanswered_request_is_one_for_an_unknown_session() {
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
     assert_eq!(post(&node.server, &elsewhere(), "4x").await, unknown());
     node.assert_idle();
-    // An answer that comes too late finds no request. The owner then sends packets to a connection that is gone.
+    // An answer that comes too late finds no request. The owner then sends packets to a connection that is
+    // gone.
     let (request, ..) = node.asked().await;
     node.asked().await;
     node.answer(request, true);

@@ -1,5 +1,5 @@
-//! Servers whose medium is the test, or another server in the same process. Time is virtual: it passes when nothing else
-//! can happen.
+//! Servers whose medium is the test, or another server in the same process. Time is virtual: it passes when
+//! nothing else can happen.
 
 mod edge;
 mod hold;

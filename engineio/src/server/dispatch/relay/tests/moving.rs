@@ -1,4 +1,5 @@
-//! WebSockets for a session of another node: sessions that move, and WebSockets that are relayed. The test is the owner.
+//! WebSockets for a session of another node: sessions that move, and WebSockets that are relayed. The test
+//! is the owner.
 
 use tokio::time::Instant;
 

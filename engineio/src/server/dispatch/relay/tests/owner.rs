@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::*;
 use crate::Fault;
 use crate::protocol::text::Text;

@@ -1,5 +1,6 @@
-//! Clients whose requests go to random ones of three servers, over a medium with random delays in virtual time. Each
-//! message is echoed once and in order, whenever the client upgrades, and nothing is left in the end.
+//! Clients whose requests go to random ones of three servers, over a medium with random delays in virtual
+//! time. Each message is echoed once and in order, whenever the client upgrades, and nothing is left in the
+//! end.
 
 use std::sync::atomic::AtomicU64;
 

@@ -13,10 +13,6 @@ impl Driver {
     /// Runs once, whatever the reason.
     pub(super) fn finish(&mut self, reason: CloseReason, final_packet: FinalPacket, now: Instant) {
         self.over = true;
-        self.release_kept();
-        if !self.remote.is_held() {
-            trace::closed(&self.session, reason);
-        }
         self.leave();
         let last = match final_packet {
             FinalPacket::Close => PacketType::Close,
@@ -35,6 +31,10 @@ impl Driver {
         }
         if let Some(websocket) = self.carrier.take() {
             close::spawn(*websocket, last, &self.server);
+        }
+        self.release_kept();
+        if !self.remote.is_held() {
+            trace::closed(&self.session, reason);
         }
         self.handler.on_close(&self.session, reason);
         self.observe(|observer, session| observer.on_close(session, reason));

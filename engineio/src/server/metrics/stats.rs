@@ -11,7 +11,8 @@ use tokio::sync::Notify;
 pub struct Stats {
     /// Sessions that accept requests: the official server's `clientsCount`.
     pub sessions: usize,
-    /// Tasks that drive a session, with those that send their close packet.
+    /// Tasks that drive a session, with those that send their close packet, and those of WebSockets that are
+    /// relayed to other nodes.
     pub tasks: usize,
     /// Sessions whose memory is in use, even if only by a handle of the application.
     pub outboxes: usize,

@@ -12,7 +12,16 @@
 //! upgrades at another node within that time, the session moves there, and the WebSocket is local. A client
 //! that upgrades later keeps its session where it is, and its WebSocket is relayed.
 //!
-//! Only protocol revision 4 is relayed. Clients of revision 3 need sticky sessions.
+//! - Until it is announced, a session is in [`Server::sessions`](crate::Server::sessions) all the same. What
+//!   is sent to it then is lost if it moves.
+//! - A session that moves is a new one at its node: its request is that of the WebSocket, its heartbeat starts
+//!   anew, and it counts in the limits there. `allow_request` has decided where it opened.
+//! - A relayed WebSocket has no back-pressure: packets that wait for a busy handler are bounded by
+//!   `max_payload`, and those that wait for a slow client by `max_buffered`. Beyond that the session ends.
+//! - [`Prepared::compress`](crate::Prepared::compress) has no effect on what is relayed.
+//!
+//! Only protocol revision 4 is relayed. Clients of revision 3 need sticky sessions. All nodes need the same
+//! heartbeat, since a connection that is relayed ends when the owner is silent for longer than it allows.
 //!
 //! Nodes trust each other: a node can read, send and end every session of the others. Session ids travel in
 //! the messages, so a medium has to keep them from everybody else.

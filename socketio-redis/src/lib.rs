@@ -34,7 +34,7 @@
 //!
 //! # Features
 //!
-//! `adapter` (default): the adapters. `tls`: `rediss://`. `tracing`: log events.
+//! `adapter` (default): the adapters. `peers`: the medium of Engine.IO servers that share their sessions. `tls`: `rediss://`. `tracing`: log events.
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -46,6 +46,8 @@ mod connections;
 mod driver;
 mod emitter;
 mod error;
+#[cfg(feature = "peers")]
+mod peers;
 #[cfg(feature = "adapter")]
 mod python;
 mod settings;
@@ -62,6 +64,8 @@ pub use self::classic::{ClassicAdapter, ClassicBuilder};
 pub use self::connections::{Connections, ScriptReply};
 pub use self::emitter::{ClassicEmitter, ShardedEmitter, StreamsEmitter};
 pub use self::error::SettingsError;
+#[cfg(feature = "peers")]
+pub use self::peers::{RedisPeers, RedisPeersBuilder};
 pub use self::settings::Redis;
 #[cfg(feature = "adapter")]
 pub use self::sharded::{ShardedAdapter, ShardedBuilder};

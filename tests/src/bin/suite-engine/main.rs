@@ -11,6 +11,7 @@ use std::time::Duration;
 use engineio::peers::PeerSettings;
 use engineio::{CloseReason, Handler, Message, Server, ServerBuilder, Session, Transport};
 use serde_json::{Value, json};
+use socketio_redis::{Redis, RedisPeers};
 use tests::{listen_on_loopback, serve_all};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -86,22 +87,39 @@ fn builder(options: &Value) -> ServerBuilder {
     builder.peer_settings(settings)
 }
 
+fn redis(options: &Value) -> Result<RedisPeers, Box<dyn std::error::Error>> {
+    let peers = RedisPeers::builder(&Redis::open(&std::env::var("REDIS_URL")?)?);
+    Ok(match options["channelPrefix"].as_str() {
+        Some(prefix) => peers.channel_prefix(prefix).build(),
+        None => peers.build(),
+    })
+}
+
 // One thread, as the official server has: the suites expect that what one of them begins first happens first.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let medium = std::env::var("ENGINE").unwrap_or_default();
-    if medium != "bus" {
-        return Err(format!("unsupported: ENGINE={medium}").into());
-    }
     let (sender, lines) = mpsc::unbounded_channel();
     let output = Output(sender);
     let bus = Bus::new(output.clone());
     let teller = output.clone();
-    let server = builder(&options()).peers(bus.clone()).build(move |session: &Session| {
+    let options = options();
+    let builder = builder(&options);
+    let (builder, connections) = match std::env::var("ENGINE").as_deref() {
+        Ok("bus") => (builder.peers(bus.clone()), None),
+        Ok("redis") => {
+            let peers = redis(&options)?;
+            (builder.peers(peers.clone()), Some(peers.connections().clone()))
+        }
+        medium => return Err(format!("unsupported: ENGINE={medium:?}").into()),
+    };
+    let server = builder.build(move |session: &Session| {
         let teller = Teller(teller.clone());
         teller.say(session, "engineConnection", json!({}));
         teller
     })?;
+    if let Some(connections) = connections {
+        connections.ready().await;
+    }
     let control = TcpListener::bind(("127.0.0.1", port("CONTROL_PORT"))).await?;
     let listeners = listen_on_loopback(port("PORT")).await?;
     let ready = json!({
@@ -148,9 +166,12 @@ impl Suite {
                 let stats = self.server.peer_stats();
                 Ok(json!({"requests": stats.open_requests, "remoteTransports": stats.relayed}))
             }
+            "sync" => Ok(Value::Null),
             "close" => {
-                self.server.close();
-                Ok(Value::Null)
+                self.server.drain(Duration::from_secs(1), Duration::ZERO).await;
+                self.output.say(&json!({"id": command["id"], "ok": null}));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                std::process::exit(0)
             }
             other => Err(format!("unsupported: {other}")),
         };

@@ -13,6 +13,9 @@ pub struct PeerSettings {
     /// client's request is answered as one for an unknown session, and a WebSocket that waits for its
     /// session is closed.
     ///
+    /// The packets of a POST that go with their lock wait for the handler of the session, so that their answer
+    /// may take as long as [`body_timeout`](crate::ServerBuilder::body_timeout).
+    ///
     /// Where all nodes are asked, a request for a session that no node has takes this long.
     pub response_timeout: Duration,
     /// The time for which a polling session is not announced to the application

@@ -57,9 +57,23 @@ impl Shared {
         let linked = &session.linked;
         let (carried, following) =
             if linked.link.carries_packets() { (packets, Vec::new()) } else { (Vec::new(), packets) };
+        // The answer to a POST waits until its packets are handled, as that of a session here.
+        let waits_for_handler = !carried.is_empty() && session.to.is_some();
+        let mut patience = linked.settings.response_timeout;
+        if waits_for_handler {
+            patience = patience.max(self.options.body_timeout);
+        }
         let asked = Asked::lock(&session, Transport::Polling, Access::Write, carried);
         let Ok(asked) = asked else { return Ok(unavailable()) };
-        let Some(owner) = asked.owner().await else { return Err(unknown(session.sid.as_str())) };
+        let owner = match asked.answer(patience).await {
+            Ok(Some(owner)) => owner,
+            Err(_) if waits_for_handler => {
+                // Nobody knows whether the packets have arrived.
+                session.end(CloseReason::TransportError(Fault::PostAborted));
+                return Err(unknown(session.sid.as_str()));
+            }
+            Ok(None) | Err(_) => return Err(unknown(session.sid.as_str())),
+        };
         for packet in following {
             linked.link.send(Some(&owner), PeerMessage::Packet { sid: session.sid.clone(), packet });
         }

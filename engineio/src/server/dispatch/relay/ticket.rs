@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::error::Elapsed;
 
 use super::Elsewhere;
 use crate::close_reason::{CloseReason, Fault};
@@ -35,6 +36,11 @@ impl<'s> Asked<'s> {
     /// The owner, if it grants the lock in time.
     pub(super) async fn owner(mut self) -> Option<PeerId> {
         within(self.session.linked.settings.response_timeout, &mut self.granted).await
+    }
+
+    /// The owner, if it grants the lock within this time; `None` if it refuses.
+    pub(super) async fn answer(mut self, timeout: Duration) -> Result<Option<PeerId>, Elapsed> {
+        tokio::time::timeout(timeout, &mut self.granted).await.map(Result::ok)
     }
 }
 

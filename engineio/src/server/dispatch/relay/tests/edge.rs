@@ -95,12 +95,10 @@ async fn a_refused_or_unanswered_request_is_one_for_an_unknown_session() {
     let begun = Instant::now();
     assert_eq!(park(&node.server, &elsewhere()).await.unwrap(), unknown());
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
-    assert_eq!(post(&node.server, &elsewhere(), "4x").await, unknown());
     node.assert_idle();
     // An answer that comes too late finds no request. The owner then sends packets to a connection that is
     // gone.
     let (request, ..) = node.asked().await;
-    node.asked().await;
     node.answer(request, true);
     node.silent().await;
     node.drain(&[text("lost")]);
@@ -160,6 +158,30 @@ async fn the_packets_of_a_post_go_with_the_lock() {
     node.answer(request, true);
     assert_eq!(posted.await.unwrap(), (200, "ok".to_owned()));
     node.assert_idle();
+}
+
+/// The answer waits for the handler of the session. Without it nobody knows whether the packets have arrived.
+#[tokio::test(start_paused = true)]
+async fn a_post_waits_longer_than_other_requests() {
+    let mut node = node();
+    let server = node.server.clone();
+    let posted = tokio::spawn(async move { post(&server, &elsewhere(), "4x").await });
+    let (request, ..) = node.asked().await;
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    node.answer(request, true);
+    assert_eq!(posted.await.unwrap().0, 200);
+    let begun = Instant::now();
+    assert_eq!(post(&node.server, &elsewhere(), "4x").await, unknown());
+    assert_eq!(begun.elapsed().as_secs(), 30);
+    node.asked().await;
+    assert_eq!(node.told_to_close().await, CloseReason::TransportError(Fault::PostAborted));
+    // A refused one leaves the session alone.
+    let server = node.server.clone();
+    let posted = tokio::spawn(async move { post(&server, &elsewhere(), "4x").await });
+    let (request, ..) = node.asked().await;
+    node.answer(request, false);
+    assert_eq!(posted.await.unwrap(), unknown());
+    node.silent().await;
 }
 
 #[tokio::test(start_paused = true)]

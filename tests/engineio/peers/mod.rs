@@ -2,6 +2,7 @@
 
 mod moved;
 mod official;
+mod socketio;
 
 use std::time::Duration;
 

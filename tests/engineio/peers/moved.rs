@@ -153,7 +153,7 @@ async fn a_client_behind_a_balancer_without_sticky_sessions_upgrades() {
 }
 
 /// Passes each connection on to the next address.
-async fn balance(addresses: Vec<std::net::SocketAddr>) -> std::net::SocketAddr {
+pub(super) async fn balance(addresses: Vec<std::net::SocketAddr>) -> std::net::SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

@@ -28,7 +28,7 @@ impl Shared {
     pub(crate) fn announce(&self, session: &Session) -> Announced {
         match Remote::hold(self, session) {
             Some((handler, remote)) => Announced { handler, remote },
-            None => Announced { handler: self.accept(session), remote: Remote::default() },
+            None => Announced { handler: self.accept(session), remote: Remote::none() },
         }
     }
 

@@ -11,10 +11,13 @@ use crate::server::session::handle::Session;
 use crate::server::shared::Shared;
 
 /// No part.
-#[derive(Default)]
 pub(super) struct Remote;
 
 impl Remote {
+    pub(super) fn none() -> Self {
+        Self
+    }
+
     pub(super) fn hold(_: &Shared, _: &Session) -> Option<(Box<dyn Handler>, Self)> {
         None
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use engineio::peers::{Owner, PeerId, PeerInbox, PeerLink, PeerMessage, Peers};
 use serde_json::{Value, json};
 
-use crate::Output;
 use crate::message::{decode, encode};
+use crate::output::Output;
 
 #[derive(Clone)]
 pub(crate) struct Bus {

@@ -3,6 +3,7 @@
 
 mod bus;
 mod message;
+mod output;
 mod values;
 
 use std::sync::Arc;
@@ -15,21 +16,11 @@ use socketio_redis::{Redis, RedisPeers};
 use tests::{listen_on_loopback, serve_all};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use self::bus::Bus;
+use self::output::Output;
 use self::values::{from_message, to_message};
-
-/// What is said. It waits until there is a connection.
-#[derive(Clone)]
-pub(crate) struct Output(UnboundedSender<String>);
-
-impl Output {
-    pub(crate) fn say(&self, body: &Value) {
-        // Without the connection the process ends.
-        let _ = self.0.send(format!("{body}\n"));
-    }
-}
 
 /// Tells the events of a session.
 struct Teller(Output);
@@ -99,7 +90,7 @@ fn redis(options: &Value) -> Result<RedisPeers, Box<dyn std::error::Error>> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (sender, lines) = mpsc::unbounded_channel();
-    let output = Output(sender);
+    let output = Output::new(sender);
     let bus = Bus::new(output.clone());
     let teller = output.clone();
     let options = options();

@@ -22,7 +22,6 @@ use crate::server::trace;
 use crate::session::Input;
 
 /// Nothing, for a session that other nodes have nothing to do with.
-#[derive(Default)]
 pub(super) struct Remote(Option<Box<Parts>>);
 
 struct Parts {
@@ -56,6 +55,10 @@ impl Parts {
 }
 
 impl Remote {
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     fn parts(&mut self, link: &Arc<dyn PeerLink>) -> &mut Parts {
         self.0.get_or_insert_with(|| Parts::new(link, None))
     }

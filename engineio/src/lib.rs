@@ -61,6 +61,8 @@
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "peers")]
+mod backoff;
 pub mod close_reason;
 pub mod config;
 #[cfg(feature = "echo")]

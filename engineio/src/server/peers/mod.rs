@@ -32,6 +32,7 @@ pub(crate) mod packets;
 pub(crate) mod relayed;
 mod reply;
 mod settings;
+mod tcp;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -45,6 +46,7 @@ use self::edge::Edge;
 pub use self::message::{Access, PeerMessage};
 pub(crate) use self::reply::{PeerCommand, Reply};
 pub use self::settings::{PeerSettings, PeerStats};
+pub use self::tcp::{Listener, TcpPeers};
 use crate::protocol::sid::Sid;
 
 /// The number of random bytes in a session id. With the official engine they make 20 characters.

@@ -113,7 +113,7 @@ async fn a_drain_ends_with_the_last_session() {
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
-/// A peer that does not answer a close frame, and a WebSocket on trial whose peer sends nothing.
+/// A peer that does not answer a close frame, and a probing WebSocket whose peer sends nothing.
 #[tokio::test]
 async fn a_drain_ends_at_its_deadline() {
     let running = start(Server::builder()).await;

@@ -92,7 +92,7 @@ async fn a_second_websocket_of_a_session_is_closed() {
     ws.send("4hello").await;
     assert_eq!(ws.text().await, "4hello");
 
-    // The same holds for a session on trial, and for one that opened on WebSocket.
+    // The same holds for a session with a probe, and for one that opened on WebSocket.
     let client = running.polling().await;
     let mut first = client.probe().await.unwrap();
     client.probe().await.expect("a WebSocket, to be closed").closed().await;
@@ -124,13 +124,13 @@ async fn an_incomplete_upgrade_ends_only_the_probe() {
     assert_eq!(probed.closed().await, None);
     client.post("4a").await;
     assert_eq!(client.poll().await, "4a");
-    // The next trial may succeed.
+    // The next probe may succeed.
     let mut ws = client.upgrade().await;
     ws.send("4b").await;
     assert_eq!(ws.text().await, "4b");
 }
 
-/// Any message other than a probe or an upgrade ends the trial; the session continues.
+/// Any message other than a probe or an upgrade ends the probe; the session continues.
 #[tokio::test]
 async fn an_invalid_probe_message_ends_only_the_probe() {
     let running = start_echo(Server::builder()).await;
@@ -154,7 +154,7 @@ async fn a_send_during_a_probe_is_confirmed_and_arrives_once() {
     ws.send("2probe").await;
     assert_eq!(ws.text().await, "3probe");
     let mut sent = session.send_tracked("once").unwrap();
-    assert!((&mut sent).now_or_never().is_none(), "no poll waits, and the WebSocket is on trial");
+    assert!((&mut sent).now_or_never().is_none(), "no poll waits, and the WebSocket is a probe");
     ws.send("5").await;
     assert_eq!(ws.text().await, "4once");
     soon(sent).await.unwrap();

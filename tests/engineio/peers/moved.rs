@@ -98,7 +98,7 @@ async fn no_message_is_lost_or_doubled_by_an_upgrade_elsewhere() {
         take(&client.poll().await);
         let mut ws = elsewhere.probe().await.unwrap();
         ws.send("2probe").await;
-        // The poll that waits during the trial is released.
+        // The poll that waits during the probe is released.
         take(&elsewhere.poll().await);
         assert_eq!(ws.text().await, "3probe");
         ws.send("5").await;

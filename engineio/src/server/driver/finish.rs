@@ -27,7 +27,7 @@ impl Driver {
             None => code.map(|code| (code, "")),
         };
         if let Some(websocket) = self.probe.take() {
-            close::spawn_on_trial(*websocket, last, &self.server);
+            close::spawn_probe(*websocket, last, &self.server);
         }
         if let Some(websocket) = self.carrier.take() {
             close::spawn(*websocket, last, &self.server);

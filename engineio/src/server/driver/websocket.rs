@@ -135,16 +135,16 @@ impl Driver {
         // The upgrade packet makes the probing WebSocket the carrier. Packets behind it in the same read
         // belong to the session.
         loop {
-            let on_trial = self.probe.is_some();
-            if !on_trial && !self.handler.is_ready() {
+            let is_probe = self.probe.is_some();
+            if !is_probe && !self.handler.is_ready() {
                 self.keep(received, now);
                 break;
             }
-            let websocket = if on_trial { &mut self.probe } else { &mut self.carrier };
+            let websocket = if is_probe { &mut self.probe } else { &mut self.carrier };
             let Some(event) = websocket.as_mut().and_then(|websocket| websocket.next(&mut received)) else {
                 break;
             };
-            if on_trial { self.probe_event(event, now) } else { self.carrier_event(event, now) }
+            if is_probe { self.probe_event(event, now) } else { self.carrier_event(event, now) }
         }
         if self.probe.is_some() || self.carrier.is_some() {
             // There may be more to read. Only another read registers the waker of this task.

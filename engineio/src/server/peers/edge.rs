@@ -49,7 +49,7 @@ pub(crate) enum Wait {
     Get { granted: oneshot::Sender<PeerId>, drained: oneshot::Sender<Drained> },
     /// The lock for a POST or a WebSocket.
     Lock(oneshot::Sender<PeerId>),
-    /// The end of a trial.
+    /// The end of a probe.
     Upgrade(oneshot::Sender<Upgraded>),
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Drained {
     pub(crate) packets: Vec<Packet>,
 }
 
-/// The answer to a successful trial.
+/// The answer to a successful probe.
 #[derive(Debug)]
 pub(crate) struct Upgraded {
     pub(crate) take_over: bool,
@@ -132,7 +132,7 @@ impl Edge {
                 let _ = granted.send(from);
                 None
             }
-            // Not an answer to a trial, which ends unsuccessfully then.
+            // Not an answer to a probe, which ends unsuccessfully then.
             Wait::Upgrade(_) => None,
         };
         drop(replaced);
@@ -144,7 +144,7 @@ impl Edge {
         drop(request);
     }
 
-    /// A trial was answered.
+    /// A probe was answered.
     pub(crate) fn upgraded(&self, from: &PeerId, number: u64, upgraded: Upgraded) {
         let request = self.tables.lock().answered(from, number);
         if let Some(Request { wait: Wait::Upgrade(answer), .. }) = request {

@@ -48,7 +48,7 @@ pub enum PeerMessage {
         /// The packet.
         packet: Packet,
     },
-    /// The trial of a WebSocket has ended.
+    /// The probe of a WebSocket has ended.
     Upgrade {
         /// The number of the request, if it was successful.
         request: u64,
@@ -57,7 +57,7 @@ pub enum PeerMessage {
         /// The client has sent its upgrade packet.
         success: bool,
     },
-    /// The answer of the owner to a successful trial.
+    /// The answer of the owner to a successful probe.
     UpgradeResponse {
         /// The number of the request.
         request: u64,

@@ -15,7 +15,7 @@ pub(crate) enum PeerCommand {
     Lock { reply: Reply, transport: Transport, access: Access, packets: Vec<Packet> },
     /// A packet of the client.
     Packet(Packet),
-    /// The trial of a WebSocket there was successful, or not.
+    /// The probe of a WebSocket there was successful, or not.
     Upgrade { reply: Reply, success: bool },
     /// The client's connection there is lost.
     Close(PeerId, CloseReason),
@@ -54,7 +54,7 @@ impl Reply {
         self.send(message);
     }
 
-    /// Answers the end of a trial.
+    /// Answers the end of a probe.
     pub(crate) fn upgraded(self, take_over: bool, packets: Vec<Packet>) {
         let message = PeerMessage::UpgradeResponse { request: self.request, take_over, packets };
         self.send(message);

@@ -215,7 +215,7 @@ fn overlapping_requests_end_the_session() {
 }
 
 #[test]
-fn a_websocket_session_takes_neither_requests_nor_trials() {
+fn a_websocket_session_takes_neither_requests_nor_probes() {
     let (mut session, start) = machine(Protocol::V4, Transport::WebSocket);
     for input in [Input::PollOpened, Input::PostOpened, Input::ProbeOpened] {
         assert_eq!(session.handle(input, start), Some(Action::Refuse));
@@ -241,7 +241,7 @@ fn an_upgrade_goes_through_its_steps() {
 }
 
 #[test]
-fn a_trial_has_a_deadline_and_leaves_polling_as_it_was() {
+fn a_probe_has_a_deadline_and_leaves_polling_as_it_was() {
     let (mut session, start) = machine(Protocol::V4, Transport::Polling);
     assert_eq!(session.handle(Input::ProbeOpened, start), None);
     assert_eq!(session.poll_timeout(), Some(start + 10 * SECOND));

@@ -1,4 +1,4 @@
-//! WebSockets that want to take over a session which another node has: the trial, and its two outcomes.
+//! WebSockets that want to take over a session which another node has: the probe, and its two outcomes.
 //! Either the session moves here, or the WebSocket is relayed.
 
 use std::future::poll_fn;
@@ -58,7 +58,7 @@ impl Shared {
         let Some(owner) = asked.owner().await else { return Err(unknown(counted.0.sid.as_str())) };
 
         let dialect = Dialect { protocol: Protocol::V4, base64: request.handshake.base64 };
-        let trial = Trial {
+        let probe = Probe {
             websocket: self.websocket_in(upgrading, dialect),
             head: RequestHead::of(request.parts, request.query.clone(), &self.kept_extensions),
             dialect,
@@ -67,15 +67,15 @@ impl Shared {
             task: self.tasks.enter(),
             server: Arc::clone(self),
         };
-        tokio::spawn(trial.run());
+        tokio::spawn(probe.run());
         let mut response = switching.map(|()| Body::default());
         self.decorate(request.parts, &mut response, false);
         Ok(response)
     }
 }
 
-/// A WebSocket on trial. The owner has granted the lock, and releases GETs that wait.
-struct Trial {
+/// A probing WebSocket. The owner has granted the lock, and releases GETs that wait.
+struct Probe {
     server: Arc<Shared>,
     websocket: Box<WebSocketCarrier>,
     session: Relayed,
@@ -86,20 +86,20 @@ struct Trial {
     task: Gauge,
 }
 
-impl Trial {
+impl Probe {
     async fn run(mut self) {
         let closed = self.server.closed.notified();
         let timeout = self.server.config.upgrade_timeout;
         let is_upgraded = tokio::select! {
             biased;
-            upgraded = poll_fn(|cx| self.websocket.poll_trial(cx)) => upgraded,
+            upgraded = poll_fn(|cx| self.websocket.poll_probe(cx)) => upgraded,
             () = async { if !self.server.is_closed() { closed.await } } => false,
             () = tokio::time::sleep(timeout) => false,
         };
         if is_upgraded {
             return self.upgrade().await;
         }
-        // The official engine sends nothing, so that its owner accepts no further trial.
+        // The official engine sends nothing, so that its owner accepts no further probe.
         self.send(|sid| PeerMessage::Upgrade { request: 0, sid, success: false });
         close::spawn(*self.websocket, None, &self.server);
     }
@@ -163,9 +163,9 @@ impl Trial {
 }
 
 impl WebSocketCarrier {
-    /// Answers probes until the client has sent its upgrade packet. `false` means that the trial has
+    /// Answers probes until the client has sent its upgrade packet. `false` means that the probe has
     /// failed. Bytes behind the upgrade packet are kept.
-    fn poll_trial(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll_probe(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut more = true;
         for _ in 0..READS_PER_TURN {
             let Poll::Ready(mut batch) = self.poll_receive(cx) else {

@@ -214,7 +214,7 @@ impl Driver {
 
     /// The client has sent its upgrade packet at another node.
     fn remote_upgrade(&mut self, reply: Reply, now: Instant) {
-        // The trial has timed out here, or another one has begun.
+        // The probe has timed out here, or another one has begun.
         if !self.has_probe_at(reply.node()) {
             return;
         }
@@ -238,7 +238,7 @@ impl Driver {
         self.session.outbox().clear();
     }
 
-    /// The WebSocket on trial becomes the carrier. If it is here, the session is announced before the
+    /// The probing WebSocket becomes the carrier. If it is here, the session is announced before the
     /// application hears of the upgrade, and packets that wait for the handler precede those of the
     /// WebSocket.
     pub(super) fn remote_switch(&mut self, now: Instant) {

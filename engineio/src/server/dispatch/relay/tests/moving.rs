@@ -22,7 +22,7 @@ impl Node {
         opening.await.unwrap().unwrap_or_else(|status| panic!("{status}"))
     }
 
-    /// The number of the next message, which says that a trial has ended.
+    /// The number of the next message, which says that a probe has ended.
     async fn upgraded(&mut self, expected: bool) -> u64 {
         match self.sent().await {
             PeerMessage::Upgrade { request, sid, success } if success == expected => {
@@ -174,7 +174,7 @@ async fn a_slow_client_of_a_relayed_websocket_is_disconnected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_owner_hears_of_a_failed_trial() {
+async fn the_owner_hears_of_a_failed_probe() {
     let mut node = node();
     let mut socket = node.probing(1000).await;
     socket.send("4x").await;
@@ -243,7 +243,7 @@ async fn a_lost_or_silent_owner_ends_the_relay() {
 #[tokio::test(start_paused = true)]
 async fn a_closed_server_closes_relayed_websockets() {
     let mut node = node();
-    let mut trial = node.probing(1000).await;
+    let mut probe = node.probing(1000).await;
     let mut socket = node.relayed(1000).await;
     node.server.close();
     let mut sent = [node.sent().await, node.sent().await];
@@ -251,8 +251,8 @@ async fn a_closed_server_closes_relayed_websockets() {
     assert_eq!(sent[0], PeerMessage::Upgrade { request: 0, sid: elsewhere(), success: false });
     let reason = CloseReason::TransportClose;
     assert_eq!(sent[1], PeerMessage::Close { sid: elsewhere(), reason });
-    assert_eq!((trial.next().await, socket.next().await), (None, None));
-    drop((trial, socket));
+    assert_eq!((probe.next().await, socket.next().await), (None, None));
+    drop((probe, socket));
     node.assert_left().await;
     assert_eq!(node.server.stats().tasks, 0);
 }

@@ -211,7 +211,7 @@ async fn a_lost_node_ends_the_sessions_of_its_clients() {
     node.inbox.lost(&b());
     assert_eq!(node.seen().await, Seen::Close(lost));
     assert!(node.server.session(relayed.as_str()).is_none());
-    // A GET there is lost too; a trial there is only given up.
+    // A GET there is lost too; a probe there is only given up.
     node.receive(probe(1, &here));
     assert_eq!(node.sent().await, answer(1, true));
     node.inbox.lost(&b());
@@ -252,9 +252,9 @@ async fn a_websocket_at_another_node_carries_an_announced_session() {
     assert_eq!(node.seen().await, Seen::Close(CloseReason::PingTimeout));
 }
 
-/// The trial ends after the upgrade timeout here too, as messages may get lost.
+/// The probe ends after the upgrade timeout here too, as messages may get lost.
 #[tokio::test(start_paused = true)]
-async fn a_failed_trial_leaves_the_session_on_polling() {
+async fn a_failed_probe_leaves_the_session_on_polling() {
     let mut node = node();
     let sid = announced(&mut node).await;
     for success in [Some(false), None] {

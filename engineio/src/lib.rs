@@ -56,6 +56,7 @@
 //! | `tls` | no | `https` and `wss` for the client, by rustls |
 //! | `axum` | no | for servers behind axum 0.8: reads the peer's address from `ConnectInfo<SocketAddr>`, and removes axum's wrappers from WebSocket connections, which work without |
 //! | `peers` | no | servers that share their sessions, without sticky sessions: see the module `peers` |
+//! | `peers-tls` | no | TLS between these servers |
 //! | `tracing` | no | `tracing` events for requests refused, and for sessions opened, upgraded and closed |
 
 // docs.rs shows which items need a feature.

@@ -34,7 +34,8 @@
 //!
 //! # Features
 //!
-//! `adapter` (default): the adapters. `peers`: the medium of Engine.IO servers that share their sessions. `tls`: `rediss://`. `tracing`: log events.
+//! `adapter` (default): the adapters. `peers`: the medium of Engine.IO servers that share their sessions. `tls`: `rediss://`.
+//! `tracing`: log events.
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

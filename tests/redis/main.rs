@@ -11,6 +11,7 @@ mod members;
 mod mutated;
 mod operations;
 mod ordered;
+mod peers;
 mod recovery;
 mod sentinel;
 mod support;

@@ -1,14 +1,18 @@
-//! A medium in memory for several servers in one process.
+//! Media for several servers in one process: one in memory, and direct connections.
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use engineio::peers::{Owner, PeerId, PeerInbox, PeerLink, PeerMessage, Peers, session_id};
+use engineio::peers::{Owner, PeerId, PeerInbox, PeerLink, PeerMessage, Peers, TcpPeers, session_id};
 
 /// A medium between the servers that it is given to.
 #[derive(Clone)]
 pub struct Bus {
     kind: Kind,
     nodes: Arc<Mutex<Vec<(PeerId, PeerInbox)>>>,
+    /// The nodes of [`Kind::Direct`], and their links once they are open.
+    direct: Vec<TcpPeers>,
+    links: Arc<Mutex<Vec<Arc<dyn PeerLink>>>>,
 }
 
 /// What a medium knows and carries.
@@ -18,21 +22,39 @@ pub enum Kind {
     Official,
     /// Session ids name their node, and a POST is one message.
     Tagged,
+    /// Direct connections, over TCP.
+    Direct,
 }
 
 impl Bus {
-    /// A medium without nodes.
-    pub fn new(kind: Kind) -> Self {
-        Self { kind, nodes: Arc::default() }
+    /// A medium for this number of servers. It must be made within a runtime.
+    pub fn new(kind: Kind, nodes: usize) -> Self {
+        let direct = if kind == Kind::Direct { direct(nodes) } else { Vec::new() };
+        Self { kind, nodes: Arc::default(), direct, links: Arc::default() }
+    }
+
+    /// Returns when the servers, which are all started, know each other.
+    pub async fn ready(&self) {
+        for node in &self.direct {
+            crate::raw::soon(node.ready()).await;
+        }
     }
 
     /// Cuts a node off: nothing reaches it any more, and the others notice.
     pub fn cut(&self, name: &str) {
+        let number = name.strip_prefix("node ").and_then(|number| number.parse::<usize>().ok());
+        if let Some(link) = number.and_then(|number| self.links().get(number).cloned()) {
+            return link.close();
+        }
         let lost = PeerId::from(name);
         self.nodes().retain(|(id, _)| *id != lost);
         for (_, inbox) in self.all() {
             inbox.lost(&lost);
         }
+    }
+
+    fn links(&self) -> std::sync::MutexGuard<'_, Vec<Arc<dyn PeerLink>>> {
+        self.links.lock().expect("no panic under the lock")
     }
 
     fn nodes(&self) -> std::sync::MutexGuard<'_, Vec<(PeerId, PeerInbox)>> {
@@ -43,6 +65,24 @@ impl Bus {
     fn all(&self) -> Vec<(PeerId, PeerInbox)> {
         self.nodes().clone()
     }
+}
+
+/// Nodes that know each other's addresses.
+fn direct(nodes: usize) -> Vec<TcpPeers> {
+    let bind = |_| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a socket");
+        listener
+    };
+    let listeners: Vec<_> = (0..nodes).map(bind).collect();
+    let address = |listener: &TcpListener| listener.local_addr().expect("a bound socket").to_string();
+    let addresses: Vec<_> = listeners.iter().map(address).collect();
+    let node = |listener| {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
+        let node = TcpPeers::new(listener, "a key of 16 bytes, or more").expect("a long key");
+        node.nodes(addresses.clone())
+    };
+    listeners.into_iter().map(node).collect()
 }
 
 /// The name of the node with this number.
@@ -62,6 +102,11 @@ struct BusLink {
 
 impl Peers for Bus {
     fn open(&self, inbox: PeerInbox) -> Arc<dyn PeerLink> {
+        let mut links = self.links();
+        if let Some(node) = self.direct.get(links.len()) {
+            links.push(node.open(inbox));
+            return Arc::clone(&links[links.len() - 1]);
+        }
         let mut nodes = self.nodes();
         let number = u8::try_from(nodes.len()).expect("few nodes");
         nodes.push((name(number), inbox));
@@ -90,18 +135,32 @@ impl PeerLink for BusLink {
                 };
                 (0..3).find(known).map_or(Owner::Nobody, |number| Owner::Node(name(number)))
             }
-            Kind::Official => Owner::Nobody,
+            _ => Owner::Nobody,
         }
     }
 
     fn session_id(&self) -> std::io::Result<engineio::Sid> {
         match self.bus.kind {
-            Kind::Official => session_id(&[]),
             Kind::Tagged => session_id(&tag(self.number)),
+            _ => session_id(&[]),
         }
     }
 
     fn carries_packets(&self) -> bool {
         self.bus.kind == Kind::Tagged
     }
+}
+
+/// A load balancer that passes each connection on to the next address.
+pub async fn balance(addresses: Vec<SocketAddr>) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket");
+    tokio::spawn(async move {
+        for node in addresses.into_iter().cycle() {
+            let Ok((mut client, _)) = listener.accept().await else { return };
+            let Ok(mut node) = tokio::net::TcpStream::connect(node).await else { return };
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut node).await });
+        }
+    });
+    address
 }

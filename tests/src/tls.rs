@@ -12,7 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::WantsClientCert;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 
@@ -171,6 +172,26 @@ impl Authority {
     pub(crate) fn certificate_and_key(&self) -> [String; 2] {
         ["server.pem", "server.key"]
             .map(|file| std::fs::read_to_string(self.folder.path().join(file)).unwrap())
+    }
+
+    /// Settings of a server with the certificate.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        let [certificate, key] = self.certificate_and_key();
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Arc::new(config)
+    }
+
+    /// Settings of a client that trusts this authority alone.
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        let root = CertificateDer::from_pem_slice(self.root.as_bytes()).unwrap();
+        Arc::new(trusting(root).with_no_client_auth())
     }
 
     /// Arguments of Redis servers and sentinels, which use TLS among each other too.

@@ -1,8 +1,9 @@
-//! Three servers that share their sessions over a medium in memory, over HTTP.
+//! Servers that share their sessions, over each medium.
 
 mod moved;
 mod official;
 mod socketio;
+mod tls;
 
 use std::time::Duration;
 
@@ -10,14 +11,16 @@ use engineio::{Server, ServerBuilder, Session};
 use tests::peers::{Bus, Kind};
 use tests::raw::{Polling, Running, start, start_greeting};
 
-const KINDS: [Kind; 2] = [Kind::Official, Kind::Tagged];
+const KINDS: [Kind; 3] = [Kind::Official, Kind::Tagged, Kind::Direct];
 
 /// The servers of the official suite: the third one pings often.
 async fn three(kind: Kind, greet: impl Fn(&Session) + Send + Sync + 'static) -> [Running; 3] {
-    let bus = Bus::new(kind);
+    let bus = Bus::new(kind, 3);
     let builder = || Server::builder().peers(bus.clone());
     let first = start_greeting(builder(), greet).await;
-    [first, start(builder()).await, start(often(builder())).await]
+    let servers = [first, start(builder()).await, start(often(builder())).await];
+    bus.ready().await;
+    servers
 }
 
 fn often(builder: ServerBuilder) -> ServerBuilder {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engineio::client::{Client, Event};
 use engineio::peers::PeerSettings;
 use engineio::{CloseReason, Fault, Message, Server};
-use tests::peers::{Bus, Kind};
+use tests::peers::{Bus, Kind, balance};
 use tests::raw::{Running, soon, start_echo, until};
 
 use super::{KINDS, assert_idle, at};
@@ -14,13 +14,15 @@ use super::{KINDS, assert_idle, at};
 async fn two(bus: &Bus) -> [Running; 2] {
     let settings = PeerSettings::new().delayed_connection_timeout(Duration::ZERO);
     let builder = || Server::builder().peers(bus.clone()).peer_settings(settings.clone());
-    [start_echo(builder()).await, start_echo(builder()).await]
+    let servers = [start_echo(builder()).await, start_echo(builder()).await];
+    bus.ready().await;
+    servers
 }
 
 #[tokio::test]
 async fn a_websocket_at_another_node_is_relayed() {
     for kind in KINDS {
-        let [mut first, second] = two(&Bus::new(kind)).await;
+        let [mut first, second] = two(&Bus::new(kind, 2)).await;
         let client = first.polling().await;
         let session = first.opened().await;
         let mut ws = at(&client, &second).upgrade().await;
@@ -43,7 +45,13 @@ async fn a_websocket_at_another_node_is_relayed() {
 
 #[tokio::test]
 async fn a_node_that_is_cut_off_ends_its_relayed_connections_on_both_sides() {
-    let bus = Bus::new(Kind::Tagged);
+    for kind in [Kind::Tagged, Kind::Direct] {
+        is_cut_off(kind).await;
+    }
+}
+
+async fn is_cut_off(kind: Kind) {
+    let bus = Bus::new(kind, 2);
     let [mut first, second] = two(&bus).await;
     let client = first.polling().await;
     let mut ws = at(&client, &second).upgrade().await;
@@ -61,7 +69,7 @@ async fn a_node_that_is_cut_off_ends_its_relayed_connections_on_both_sides() {
     bus.cut("node 0");
     drop((parked, ws));
 
-    let bus = Bus::new(Kind::Tagged);
+    let bus = Bus::new(kind, 2);
     let [first, second] = two(&bus).await;
     let client = first.polling().await;
     let mut ws = at(&client, &second).upgrade().await;
@@ -79,7 +87,7 @@ async fn a_node_that_is_cut_off_ends_its_relayed_connections_on_both_sides() {
 #[tokio::test]
 async fn no_message_is_lost_or_doubled_by_an_upgrade_elsewhere() {
     for kind in KINDS {
-        let [mut first, second] = two(&Bus::new(kind)).await;
+        let [mut first, second] = two(&Bus::new(kind, 2)).await;
         let client = first.polling().await;
         let session = first.opened().await;
         let elsewhere = at(&client, &second);
@@ -118,9 +126,10 @@ async fn no_message_is_lost_or_doubled_by_an_upgrade_elsewhere() {
 #[tokio::test]
 async fn a_client_behind_a_balancer_without_sticky_sessions_upgrades() {
     for kind in KINDS {
-        let bus = Bus::new(kind);
+        let bus = Bus::new(kind, 3);
         let builder = || Server::builder().peers(bus.clone());
         let nodes = [start_echo(builder()).await, start_echo(builder()).await, start_echo(builder()).await];
+        bus.ready().await;
         let balancer = balance(nodes.iter().map(|node| node.addr).collect()).await;
         let builder = Client::builder(&format!("http://{balancer}")).unwrap();
         let mut clients = Vec::new();
@@ -150,18 +159,4 @@ async fn a_client_behind_a_balancer_without_sticky_sessions_upgrades() {
         until(async || sessions() == 0).await;
         assert_idle(&nodes);
     }
-}
-
-/// Passes each connection on to the next address.
-pub(super) async fn balance(addresses: Vec<std::net::SocketAddr>) -> std::net::SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        for node in addresses.into_iter().cycle() {
-            let Ok((mut client, _)) = listener.accept().await else { return };
-            let Ok(mut node) = tokio::net::TcpStream::connect(node).await else { return };
-            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut node).await });
-        }
-    });
-    address
 }

@@ -3,18 +3,17 @@
 use engineio::client::Proxies;
 use socketio_client::Manager;
 use socketio_server::{Ack, RawArgs, Server};
-use tests::peers::Bus;
+use tests::peers::{Bus, balance};
 use tests::raw::{soon, until};
 use tokio::net::TcpListener;
 
 use super::KINDS;
-use super::moved::balance;
 
 /// Clients that poll and upgrade, each request at another server, get their acknowledgements.
 #[tokio::test]
 async fn clients_of_socketio_need_no_sticky_sessions() {
     for kind in KINDS {
-        let bus = Bus::new(kind);
+        let bus = Bus::new(kind, 3);
         let (mut servers, mut addresses) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             let medium = bus.clone();
@@ -26,6 +25,7 @@ async fn clients_of_socketio_need_no_sticky_sessions() {
             tokio::spawn(async move { serving.serve(listener).await });
             servers.push(io);
         }
+        bus.ready().await;
         let balancer = balance(addresses).await;
         let mut sockets = Vec::new();
         for _ in 0..5 {

@@ -46,7 +46,7 @@ use self::edge::Edge;
 pub use self::message::{Access, PeerMessage};
 pub(crate) use self::reply::{PeerCommand, Reply};
 pub use self::settings::{PeerSettings, PeerStats};
-pub use self::tcp::{Listener, TcpPeers};
+pub use self::tcp::{Listener, NodeState, NodeStatus, TcpPeers};
 use crate::protocol::sid::Sid;
 
 /// The number of random bytes in a session id. With the official engine they make 20 characters.

@@ -7,21 +7,20 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::timeout;
 
-use super::super::PeerMessage;
 use super::frame::{Frame, FrameError, decode};
 use super::queue::{Overflow, Queue};
 
 /// Free space of the buffer for a read.
 const READ: usize = 16 * 1024;
 
-/// Passes messages on until the connection is lost, or the queue is closed and written. `silence` is the longest time
+/// Passes frames on until the connection is lost, or the queue is closed and written. `silence` is the longest time
 /// without a frame: a node that says nothing is gone.
 pub(super) async fn run<S>(
     stream: S,
     queue: &Queue,
     max_frame: usize,
     silence: Duration,
-    receive: impl FnMut(PeerMessage),
+    receive: impl FnMut(Frame),
 ) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite,
@@ -44,14 +43,13 @@ async fn read(
     mut reader: impl AsyncRead + Unpin,
     max_frame: usize,
     silence: Duration,
-    mut receive: impl FnMut(PeerMessage),
+    mut receive: impl FnMut(Frame),
 ) -> io::Result<()> {
     let mut bytes = BytesMut::new();
     loop {
         loop {
             match decode(&mut bytes, max_frame) {
-                Ok(Some(Frame::Message(message))) => receive(message),
-                Ok(Some(Frame::Alive)) => {}
+                Ok(Some(frame)) => receive(frame),
                 Ok(None) => break,
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             }
@@ -104,6 +102,7 @@ mod tests {
     use tokio::task::JoinHandle;
     use tokio::time::Instant;
 
+    use super::super::super::PeerMessage;
     use super::*;
 
     const SILENCE: Duration = Duration::from_secs(6);
@@ -119,7 +118,12 @@ mod tests {
         let (sender, received) = mpsc::unbounded_channel();
         let running = Arc::clone(&queue);
         let task = tokio::spawn(async move {
-            run(stream, &running, 1000, SILENCE, |message| sender.send(message).unwrap()).await
+            let receive = |frame| {
+                if let Frame::Message(message) = frame {
+                    sender.send(message).unwrap();
+                }
+            };
+            run(stream, &running, 1000, SILENCE, receive).await
         });
         End { queue, received, task }
     }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::super::{Owner, PeerId, PeerLink, PeerMessage, session_id};
 use super::hello::TAG;
 use super::queue::Queue;
+use super::status::Addresses;
 use crate::protocol::sid::Sid;
 use crate::sync::RwLock;
 
@@ -20,42 +21,63 @@ const TAG_CHARS: usize = TAG / 3 * 4;
 
 /// The connections of a node.
 ///
-/// The node that has opened a connection asks on it, and the other one answers on it, so that a connection is all that
-/// the two need. The other end of a connection that this node has opened is named by its tag alone; names of others are
-/// longer.
+/// Each node opens a connection to each other one, so two nodes have two. Both ask on either, so that a node which has just
+/// started is known as soon as it has opened its own connections. A request is answered on the connection on which it came.
 pub(super) struct Link {
     tag: [u8; TAG],
-    queues: RwLock<HashMap<PeerId, Arc<Queue>>>,
+    connections: RwLock<Connections>,
     closed: watch::Sender<bool>,
+    pub(super) addresses: Addresses,
+}
+
+#[derive(Default)]
+struct Connections {
+    queues: HashMap<PeerId, Arc<Queue>>,
+    /// The connections with a node, by its tag.
+    nodes: HashMap<Box<str>, Vec<PeerId>>,
 }
 
 impl Link {
     pub(super) fn new(tag: [u8; TAG]) -> Self {
-        Self { tag, queues: RwLock::default(), closed: watch::Sender::default() }
+        Self {
+            tag,
+            connections: RwLock::default(),
+            closed: watch::Sender::default(),
+            addresses: Addresses::default(),
+        }
     }
 
     /// Adds a connection. `false` if there is one with this name.
     pub(super) fn add(&self, peer: &PeerId, queue: &Arc<Queue>) -> bool {
-        match self.queues.write().entry(peer.clone()) {
-            Entry::Occupied(_) => false,
+        let mut connections = self.connections.write();
+        match connections.queues.entry(peer.clone()) {
+            Entry::Occupied(_) => return false,
             Entry::Vacant(place) => {
                 place.insert(Arc::clone(queue));
-                true
+            }
+        }
+        connections.nodes.entry(tag_of(peer).into()).or_default().push(peer.clone());
+        true
+    }
+
+    pub(super) fn has(&self, peer: &PeerId) -> bool {
+        self.connections.read().queues.contains_key(peer)
+    }
+
+    pub(super) fn remove(&self, peer: &PeerId) {
+        let mut connections = self.connections.write();
+        connections.queues.remove(peer);
+        if let Entry::Occupied(mut node) = connections.nodes.entry(tag_of(peer).into()) {
+            node.get_mut().retain(|other| other != peer);
+            if node.get().is_empty() {
+                node.remove();
             }
         }
     }
 
-    pub(super) fn has(&self, peer: &PeerId) -> bool {
-        self.queues.read().contains_key(peer)
-    }
-
-    pub(super) fn remove(&self, peer: &PeerId) {
-        self.queues.write().remove(peer);
-    }
-
     /// Closes the connections when what waits is written.
     pub(super) fn close_all(&self) {
-        self.queues.read().values().for_each(|queue| queue.close());
+        self.connections.read().queues.values().for_each(|queue| queue.close());
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -79,24 +101,35 @@ pub(super) fn accepted(tag: &[u8; TAG], number: u64) -> PeerId {
     PeerId::from(format!("{}#{number}", URL_SAFE_NO_PAD.encode(tag)))
 }
 
+/// The tag of the node at the other end.
+fn tag_of(peer: &PeerId) -> &str {
+    peer.as_str().get(..TAG_CHARS).unwrap_or_default()
+}
+
 impl PeerLink for Link {
     fn send(&self, to: Option<&PeerId>, message: PeerMessage) {
-        let queues = self.queues.read();
+        let connections = self.connections.read();
         match to {
             Some(peer) => {
-                if let Some(queue) = queues.get(peer) {
+                if let Some(queue) = connections.queues.get(peer) {
                     queue.push(&message);
                 }
             }
             // Not done by the engine, as ids name the node of a session.
-            None => queues.values().for_each(|queue| queue.push(&message)),
+            None => {
+                let one_of_each = connections.nodes.values().filter_map(|node| node.first());
+                one_of_each
+                    .filter_map(|peer| connections.queues.get(peer))
+                    .for_each(|queue| queue.push(&message));
+            }
         }
     }
 
     fn owner_of(&self, sid: &str) -> Owner {
-        let Some(tag) = sid.get(..TAG_CHARS) else { return Owner::Nobody };
-        match self.queues.read().get_key_value(tag) {
-            Some((peer, _)) => Owner::Node(peer.clone()),
+        let connections = self.connections.read();
+        let node = sid.get(..TAG_CHARS).and_then(|tag| connections.nodes.get(tag));
+        match node.and_then(|node| node.first()) {
+            Some(peer) => Owner::Node(peer.clone()),
             None => Owner::Nobody,
         }
     }
@@ -121,20 +154,22 @@ mod tests {
         assert_eq!(sid.as_str().len(), 28);
         assert_ne!(theirs.session_id().unwrap(), sid);
         assert_eq!(ours.owner_of(sid.as_str()), Owner::Nobody);
-        let peer = dialed(&[2; TAG]);
+        let (first, second) = (dialed(&[2; TAG]), accepted(&[2; TAG], 1));
         let queue = Arc::new(Queue::new(100, 100));
-        assert!(ours.add(&peer, &queue));
-        assert!(!ours.add(&peer, &queue), "one connection to each node");
-        assert_eq!(ours.owner_of(sid.as_str()), Owner::Node(peer.clone()));
+        assert!(ours.add(&first, &queue));
+        assert!(!ours.add(&first, &queue), "one connection to each node");
+        assert!(ours.add(&second, &queue));
+        assert_eq!(ours.owner_of(sid.as_str()), Owner::Node(first.clone()));
         for odd in ["", "AgICAgI", "€€€€", "AgICAgIC", "another node's id"] {
             let expected =
-                if odd.starts_with(peer.as_str()) { Owner::Node(peer.clone()) } else { Owner::Nobody };
+                if odd.starts_with(first.as_str()) { Owner::Node(first.clone()) } else { Owner::Nobody };
             assert_eq!(ours.owner_of(odd), expected, "{odd}");
         }
-        ours.remove(&peer);
+        // A node is asked on a connection from it too.
+        ours.remove(&first);
+        assert_eq!(ours.owner_of(sid.as_str()), Owner::Node(second.clone()));
+        ours.remove(&second);
         assert_eq!(ours.owner_of(sid.as_str()), Owner::Nobody);
-        // A node is not asked on a connection that it has opened.
-        assert!(ours.add(&accepted(&[2; TAG], 1), &queue));
-        assert_eq!(ours.owner_of(sid.as_str()), Owner::Nobody);
+        assert!(ours.connections.read().nodes.is_empty());
     }
 }

@@ -9,8 +9,12 @@ mod hello;
 mod link;
 mod nodes;
 mod queue;
+mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "peers-tls")]
+mod tls;
 mod trace;
 
 use std::fmt;
@@ -22,8 +26,9 @@ use tokio::runtime::Handle;
 
 use self::hello::{Identity, TAG};
 use self::link::Link;
-pub use self::nodes::Listener;
 use self::nodes::Nodes;
+pub use self::status::{NodeState, NodeStatus};
+pub use self::stream::Listener;
 use super::{PeerInbox, PeerLink, Peers};
 use crate::sync::Mutex;
 
@@ -38,18 +43,24 @@ const MIN_KEY: usize = 16;
 /// let listener = tokio::net::TcpListener::bind("10.0.0.1:4000").await?;
 /// let key = std::env::var("PEERS_KEY")?;
 /// let peers = TcpPeers::new(listener, key)?.nodes(["10.0.0.1:4000", "10.0.0.2:4000", "10.0.0.3:4000"]);
-/// let server = Server::builder().peers(peers).build(accept)?;
+/// let server = Server::builder().peers(peers.clone()).build(accept)?;
+/// // Before requests are accepted.
+/// peers.ready().await;
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// Both sides of a connection prove that they know the key. What follows is not encrypted, and contains session ids and
-/// messages, so the network between the nodes has to be a private one.
+/// Both sides of a connection prove that they know the key. Without [`tls`](Self::tls) what follows is not encrypted. It
+/// contains session ids and messages, so the network between the nodes has to be a private one then.
+///
+/// A clone is the same node: one for the server, and one to ask for the [status](Self::status).
+#[derive(Clone)]
 pub struct TcpPeers {
-    listener: Mutex<Option<Listener>>,
+    listener: Arc<Mutex<Option<Listener>>>,
     identity: Identity,
     settings: Settings,
     runtime: Handle,
+    link: Arc<Link>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +70,8 @@ struct Settings {
     max_queued: usize,
     silence: Duration,
     refresh: Duration,
+    #[cfg(feature = "peers-tls")]
+    tls: Option<tls::Tls>,
 }
 
 impl TcpPeers {
@@ -81,13 +94,16 @@ impl TcpPeers {
             max_queued: 128 << 20,
             silence: Duration::from_secs(6),
             refresh: Duration::from_secs(5),
+            #[cfg(feature = "peers-tls")]
+            tls: None,
         };
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         Ok(Self {
-            listener: Mutex::new(Some(listener.into())),
+            listener: Arc::new(Mutex::new(Some(listener.into()))),
             identity: Identity { key, tag },
             settings,
             runtime,
+            link: Arc::new(Link::new(tag)),
         })
     }
 
@@ -131,11 +147,42 @@ impl TcpPeers {
         self.settings.refresh = time.max(Duration::from_millis(10));
         self
     }
+
+    /// Encrypts the connections between the nodes. A node proves its name, which is the host of its address in
+    /// [`nodes`](Self::nodes), by the certificate of `accept`; `connect` says which ones are trusted. The key is needed as
+    /// well. Connections over Unix sockets are not encrypted. Default: no encryption.
+    ///
+    /// All nodes need it, or none. Cost: a handshake for each connection, and the encryption of what is relayed.
+    #[cfg(feature = "peers-tls")]
+    #[must_use]
+    pub fn tls(
+        mut self,
+        accept: Arc<tokio_rustls::rustls::ServerConfig>,
+        connect: Arc<tokio_rustls::rustls::ClientConfig>,
+    ) -> Self {
+        self.settings.tls = Some(tls::Tls::new(accept, connect));
+        self
+    }
+
+    /// Returns when each node was tried once after the server was built: those that are reachable know this one then.
+    /// A server should not accept requests before, since a node that does not know it refuses requests for its sessions.
+    /// It takes three seconds at most, and the time of the name server.
+    pub async fn ready(&self) {
+        tokio::select! {
+            () = self.link.addresses.ready() => {}
+            () = self.link.closed() => {}
+        }
+    }
+
+    /// The addresses of the nodes, and whether there is a connection to each.
+    pub fn status(&self) -> Vec<NodeStatus> {
+        self.link.addresses.all()
+    }
 }
 
 impl Peers for TcpPeers {
     fn open(&self, inbox: PeerInbox) -> Arc<dyn PeerLink> {
-        let link = Arc::new(Link::new(self.identity.tag));
+        let link = Arc::clone(&self.link);
         let nodes = Nodes::new(self.identity.clone(), self.settings.clone(), Arc::clone(&link), inbox);
         // A medium is opened once.
         if let Some(listener) = self.listener.lock().take() {

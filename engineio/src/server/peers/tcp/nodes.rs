@@ -1,16 +1,11 @@
 //! The tasks that keep a connection to each node, and accept those of the others.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -18,7 +13,10 @@ use tokio::time::{sleep, timeout};
 use super::super::{PeerId, PeerInbox};
 use super::hello::{Identity, TAG};
 use super::link::{Link, accepted, dialed};
+use super::frame::Frame;
 use super::queue::Queue;
+use super::status::{FirstAttempt, NodeState};
+use super::stream::{Address, Listener, Stream, resolve};
 use super::{Settings, connection, hello, trace};
 use crate::backoff::Backoff;
 use crate::sync::Mutex;
@@ -32,43 +30,12 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Delay between attempts to connect to an address, at first and at most.
 const DELAYS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
-/// What accepts the connections of other nodes.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Listener {
-    /// Over TCP.
-    Tcp(TcpListener),
-    /// Over a Unix socket, for nodes on one host.
-    Unix(UnixListener),
-}
-
-impl From<TcpListener> for Listener {
-    fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
-    }
-}
-
-impl From<UnixListener> for Listener {
-    fn from(listener: UnixListener) -> Self {
-        Self::Unix(listener)
-    }
-}
-
-/// Where a node can be reached.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Address {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
 /// The end of an attempt to keep a connection to an address.
 enum Attempt {
-    /// This node itself, or one to which there is a connection, was found there.
-    Needless,
+    /// This node itself was found there.
+    Own,
+    /// There is a connection to the node, under another address.
+    Connected,
     Ended,
 }
 
@@ -122,33 +89,20 @@ impl Nodes {
     async fn accept(self: &Arc<Self>, listener: Listener, connections: &mut JoinSet<()>) {
         loop {
             while connections.try_join_next().is_some() {}
-            let stream: io::Result<Box<dyn Stream>> = match &listener {
-                Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
-                    let _ = stream.set_nodelay(true);
-                    Box::new(stream) as Box<dyn Stream>
-                }),
-                Listener::Unix(listener) => {
-                    listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
-                }
-            };
-            let stream = match stream {
-                Ok(stream) => stream,
+            let Ok(stream) = listener.accept().await else {
                 // Too many open files, or a connection that is lost already.
-                Err(_) => {
-                    sleep(DELAYS[0]).await;
-                    continue;
-                }
+                sleep(DELAYS[0]).await;
+                continue;
             };
             let Ok(permit) = Arc::clone(&self.greetings).try_acquire_owned() else { continue };
             let nodes = Arc::clone(self);
             connections.spawn(async move {
-                let mut stream = stream;
-                let greeted = timeout(GREETING, hello::accept(&mut stream, &nodes.identity)).await;
+                let greeted = timeout(GREETING, nodes.greet(stream)).await;
                 drop(permit);
                 match greeted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                    Ok(tag) => {
+                    Ok((stream, tag)) => {
                         let number = nodes.accepted.fetch_add(1, Ordering::Relaxed);
-                        nodes.carry(stream, accepted(&tag, number)).await;
+                        nodes.carry(stream, accepted(&tag, number), None, || {}).await;
                     }
                     // A node that has found itself, or one to which it is connected.
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
@@ -158,10 +112,17 @@ impl Nodes {
         }
     }
 
+    async fn greet(&self, stream: Stream) -> io::Result<(Stream, [u8; TAG])> {
+        let mut stream = stream.accept_tls(&self.settings).await?;
+        let tag = hello::accept(&mut stream, &self.identity).await?;
+        Ok((stream, tag))
+    }
+
     /// Keeps a connection to each address of the nodes, while these change.
     async fn discover(self: &Arc<Self>, dialed: &mut JoinSet<()>) {
         let mut kept: HashMap<Address, AbortHandle> = HashMap::new();
         let mut known: HashMap<&str, Vec<Address>> = HashMap::new();
+        let mut first = Some(FirstAttempt::new(&self.link));
         loop {
             for name in &self.settings.nodes {
                 match resolve(name).await {
@@ -175,64 +136,111 @@ impl Nodes {
             kept.retain(|_, task| !task.is_finished());
             for address in known.values().flatten() {
                 kept.entry(address.clone()).or_insert_with(|| {
-                    let (nodes, address) = (Arc::clone(self), address.clone());
-                    dialed.spawn(async move { nodes.keep(&address).await })
+                    let (nodes, address, first) = (Arc::clone(self), address.clone(), first.clone());
+                    dialed.spawn(async move { nodes.keep(&address, first).await })
                 });
             }
+            first = None;
             sleep(self.settings.refresh).await;
         }
     }
 
-    /// Keeps a connection to an address, as long as a node has it.
-    async fn keep(&self, address: &Address) {
+    /// Keeps a connection to an address, as long as a node has it. `first` is dropped after the first attempt.
+    async fn keep(&self, address: &Address, mut first: Option<FirstAttempt>) {
+        let name = address.to_string();
+        let _listed = Listed { nodes: self, name: &name };
+        self.link.addresses.set(&name, NodeState::Connecting);
         let mut backoff = Backoff::new(DELAYS[0], DELAYS[1]);
         while !self.link.is_closed() && self.addresses.lock().contains(address) {
-            let delay = match self.dial(address, &mut backoff).await {
-                Ok(Attempt::Ended) => backoff.next_delay(),
-                Ok(Attempt::Needless) => self.settings.refresh,
+            let ended = self.dial(address, &name, &mut backoff, &mut first).await;
+            first = None;
+            let (state, delay) = match ended {
+                Ok(Attempt::Own) => (NodeState::Own, self.settings.refresh),
+                Ok(Attempt::Connected) => (NodeState::Connected, self.settings.refresh),
+                Ok(Attempt::Ended) => {
+                    (NodeState::Unreachable("the connection has ended".to_owned()), backoff.next_delay())
+                }
                 Err(error) => {
-                    trace::unreachable(&address.to_string(), &error);
-                    backoff.next_delay()
+                    trace::unreachable(&name, &error);
+                    (NodeState::Unreachable(error.to_string()), backoff.next_delay())
                 }
             };
+            self.link.addresses.set(&name, state);
             sleep(delay).await;
         }
     }
 
-    async fn dial(&self, address: &Address, backoff: &mut Backoff) -> io::Result<Attempt> {
+    async fn dial(
+        &self,
+        address: &Address,
+        name: &str,
+        backoff: &mut Backoff,
+        first: &mut Option<FirstAttempt>,
+    ) -> io::Result<Attempt> {
         let greeted = async {
-            let mut stream: Box<dyn Stream> = match address {
-                Address::Tcp(address) => {
-                    let stream = TcpStream::connect(address).await?;
-                    stream.set_nodelay(true)?;
-                    Box::new(stream)
+            let mut stream = address.connect(&self.settings).await?;
+            let mut found = Attempt::Connected;
+            let is_wanted = |tag: &[u8; TAG]| {
+                if *tag == self.identity.tag {
+                    found = Attempt::Own;
                 }
-                Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+                *tag != self.identity.tag && !self.link.has(&dialed(tag))
             };
-            let is_wanted = |tag: &[u8; TAG]| *tag != self.identity.tag && !self.link.has(&dialed(tag));
             let tag = hello::dial(&mut stream, &self.identity, is_wanted).await?;
-            io::Result::Ok((stream, tag))
+            io::Result::Ok(tag.map(|tag| (stream, tag)).ok_or(found))
         };
-        let (stream, tag) = timeout(GREETING, greeted).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        let Some(tag) = tag else { return Ok(Attempt::Needless) };
+        let greeted = timeout(GREETING, greeted).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let (stream, tag) = match greeted {
+            Ok(connected) => connected,
+            Err(found) => return Ok(found),
+        };
         backoff.connected();
-        Ok(if self.carry(stream, dialed(&tag)).await { Attempt::Ended } else { Attempt::Needless })
+        let connected = || self.link.addresses.set(name, NodeState::Connected);
+        let is_new = self.carry(stream, dialed(&tag), first.take(), connected).await;
+        Ok(if is_new { Attempt::Ended } else { Attempt::Connected })
     }
 
     /// Passes messages on until the connection ends. `false` if there is a connection to this node.
-    async fn carry(&self, stream: Box<dyn Stream>, peer: PeerId) -> bool {
+    ///
+    /// The other node knows this one when it has sent its first frame, so `first` is dropped then.
+    async fn carry(
+        &self,
+        stream: Stream,
+        peer: PeerId,
+        mut first: Option<FirstAttempt>,
+        connected: impl FnOnce(),
+    ) -> bool {
         let queue = Arc::new(Queue::new(self.settings.max_queued, self.settings.max_frame));
+        queue.push_alive();
         if !self.link.add(&peer, &queue) {
             return false;
         }
         let leaving = Leaving { nodes: self, peer: &peer };
         trace::connected(&peer);
-        let receive = |message| self.inbox.receive(peer.clone(), message);
+        connected();
+        let receive = |frame| {
+            first = None;
+            if let Frame::Message(message) = frame {
+                self.inbox.receive(peer.clone(), message);
+            }
+        };
         let ended =
             connection::run(stream, &queue, self.settings.max_frame, self.settings.silence, receive).await;
         trace::disconnected(&peer, ended.err().as_ref());
         drop(leaving);
         true
+    }
+}
+
+/// Removes the state of an address, also when the task is cancelled.
+struct Listed<'a> {
+    nodes: &'a Nodes,
+    name: &'a str,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.nodes.link.addresses.remove(self.name);
     }
 }
 
@@ -246,22 +254,5 @@ impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.nodes.link.remove(self.peer);
         self.nodes.inbox.lost(self.peer);
-    }
-}
-
-/// The addresses of a name.
-async fn resolve(name: &str) -> io::Result<Vec<Address>> {
-    match name.strip_prefix("unix:") {
-        Some(path) => Ok(vec![Address::Unix(path.into())]),
-        None => Ok(tokio::net::lookup_host(name).await?.map(Address::Tcp).collect()),
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
     }
 }

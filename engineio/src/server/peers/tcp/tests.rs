@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use super::super::{Owner, PeerId, PeerInbox, PeerLink, PeerMessage, Peers, Receive};
-use super::{Listener, TcpPeers};
+use super::{Listener, NodeState, NodeStatus, TcpPeers};
 
 const KEY: &str = "a key of 16 bytes, or more";
 /// The longest wait for something that happens.
@@ -134,6 +134,53 @@ async fn nodes_ask_and_answer_over_unix_sockets() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+fn status(address: &str, state: NodeState) -> NodeStatus {
+    NodeStatus { address: address.to_owned(), state }
+}
+
+/// A node that has just started can be asked for its sessions when it is ready, though the others may try its address late.
+#[tokio::test]
+async fn the_others_know_a_node_that_is_ready() {
+    let ((first, first_address), (second, second_address)) = (listener().await, listener().await);
+    let nodes = [&*first_address, &*second_address];
+    // The first node does not open a connection to the second one in this test.
+    let one = peers(first, KEY, &[&first_address]);
+    let (mut first, other) = (Node::start(one.clone()), peers(second, KEY, &nodes));
+    timeout(SOON, one.ready()).await.unwrap();
+    assert_eq!(one.status(), [status(&first_address, NodeState::Own)]);
+    let mut second = Node::start(other.clone());
+    timeout(SOON, other.ready()).await.unwrap();
+    let sid = second.link.session_id().unwrap();
+    assert!(matches!(first.link.owner_of(sid.as_str()), Owner::Node(_)));
+    talk(&mut first, &mut second).await;
+    let mut expected = [status(&first_address, NodeState::Connected), status(&second_address, NodeState::Own)];
+    expected.sort_by(|one, other| one.address.cmp(&other.address));
+    assert_eq!(other.status(), expected);
+    first.link.close();
+    let is_away = || other.status().iter().any(|node| matches!(node.state, NodeState::Unreachable(_)));
+    let noticed = async {
+        while !is_away() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(SOON, noticed).await.unwrap();
+}
+
+/// Nodes that cannot be reached, or do not greet, are waited for once.
+#[tokio::test]
+async fn a_node_that_is_away_does_not_keep_the_others_from_being_ready() {
+    let ((listening, address), (silent, silent_address)) = (listener().await, listener().await);
+    let (closed, closed_address) = listener().await;
+    drop(closed);
+    let node = peers(listening, KEY, &[&address, &silent_address, &closed_address, "name.invalid:1"]);
+    let _node = Node::start(node.clone());
+    timeout(SOON, node.ready()).await.unwrap();
+    let away: Vec<_> = node.status();
+    let away = away.iter().filter(|node| matches!(node.state, NodeState::Unreachable(_))).count();
+    assert_eq!((node.status().len(), away), (3, 2));
+    drop(silent);
+}
+
 #[tokio::test]
 async fn a_node_that_ends_is_lost_at_once_and_its_successor_is_found() {
     let ((first, first_address), (second, second_address)) = (listener().await, listener().await);
@@ -225,6 +272,14 @@ async fn connections_that_are_not_greeted_are_limited() {
         }
     };
     timeout(SOON, greeted).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_greeting_has_a_deadline() {
+    let (listener, address) = listener().await;
+    let _node = Node::start(peers(listener, KEY, &[]));
+    let mut silent = TcpStream::connect(&address).await.unwrap();
+    assert_eq!(timeout(SOON, silent.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
 }
 
 #[tokio::test]

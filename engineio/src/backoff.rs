@@ -10,7 +10,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// Delays that double up to a maximum. Each is shortened at random, by up to half, so that the nodes of a
 /// cluster do not return at the same moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     min: Duration,
     max: Duration,
     delay: Duration,
@@ -19,19 +19,19 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// Delays from `min` to `max`.
-    pub(crate) fn new(min: Duration, max: Duration) -> Self {
+    pub fn new(min: Duration, max: Duration) -> Self {
         // A delay of zero would be a busy loop.
         let min = min.max(Duration::from_millis(1));
         Self { min, max: max.max(min), delay: min, connected: None }
     }
 
     /// A connection is open.
-    pub(crate) fn connected(&mut self) {
+    pub fn connected(&mut self) {
         self.connected = Some(Instant::now());
     }
 
     /// The delay before the next attempt.
-    pub(crate) fn next_delay(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         if self.connected.take().is_some_and(|since| since.elapsed() >= SETTLED) {
             self.delay = self.min;
         }
@@ -42,7 +42,7 @@ impl Backoff {
 }
 
 /// A time that is shortened at random, by up to half.
-pub(crate) fn jittered(time: Duration) -> Duration {
+pub fn jittered(time: Duration) -> Duration {
     time - time.mul_f64(random() / 2.0)
 }
 

@@ -62,8 +62,9 @@
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "peers")]
-mod backoff;
+#[cfg(feature = "backoff")]
+#[doc(hidden)]
+pub mod backoff;
 pub mod close_reason;
 pub mod config;
 #[cfg(feature = "echo")]

@@ -29,7 +29,6 @@
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod backoff;
 mod connections;
 pub mod driver;
 pub mod emitter;
@@ -41,6 +40,8 @@ pub mod medium;
 pub mod publisher;
 pub mod stats;
 pub mod trace;
+
+pub use engineio::backoff;
 
 pub use self::connections::{Connections, Health, Stats};
 pub use self::error::PublishError;

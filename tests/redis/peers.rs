@@ -61,12 +61,8 @@ async fn an_outage_of_redis_ends_what_is_relayed() {
     let [mut first, second] = two(&redis, Duration::ZERO).await;
     let client = first.polling().await;
     first.opened().await;
-    let there = Polling::from_parts(
-        second.addr,
-        client.open.clone(),
-        client.response.clone(),
-        client.target.clone(),
-    );
+    let there =
+        Polling::from_parts(second.addr, client.open.clone(), client.response.clone(), client.target.clone());
     let mut relayed = there.upgrade().await;
     relayed.send("4relayed").await;
     assert_eq!(relayed.text().await, "4relayed");

@@ -31,11 +31,7 @@ pub(crate) fn spawn(mut websocket: WebSocketCarrier, frame: Option<CloseFrame>, 
 /// A client whose probe and GET were answered leaves polling and sends an upgrade packet. The official client
 /// notices the loss of its WebSocket at this stage only when the heartbeat is overdue. So the close frame
 /// follows the upgrade packet.
-pub(crate) fn spawn_probe(
-    mut websocket: WebSocketCarrier,
-    frame: Option<CloseFrame>,
-    server: &Arc<Shared>,
-) {
+pub(crate) fn spawn_probe(mut websocket: WebSocketCarrier, frame: Option<CloseFrame>, server: &Arc<Shared>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let counted = server.tasks.enter();
     let server = Arc::clone(server);

@@ -51,6 +51,8 @@ pub(crate) enum Wait {
     Lock(oneshot::Sender<PeerId>),
     /// The end of a probe.
     Upgrade(oneshot::Sender<Upgraded>),
+    /// Nothing: the client of a GET has left.
+    Left,
 }
 
 /// The packets that answer a GET.
@@ -115,10 +117,11 @@ impl Edge {
         self.tables.lock().relayed -= 1;
     }
 
-    /// A lock was granted. The entry of a GET is made here, as its packets may follow at once.
-    pub(crate) fn granted(&self, from: PeerId, number: u64) {
+    /// A lock was granted. The entry of a GET is made here, as its packets may follow at once. Returns the session if the
+    /// client of the GET has left.
+    pub(crate) fn granted(&self, from: PeerId, number: u64) -> Option<Sid> {
         let mut tables = self.tables.lock();
-        let Some(Request { sid, wait, .. }) = tables.answered(&from, number) else { return };
+        let Request { sid, wait, .. } = tables.answered(&from, number)?;
         let replaced = match wait {
             Wait::Get { granted, drained } => {
                 let connection = Connection { number, owner: from.clone(), carrier: Carrier::Get(drained) };
@@ -134,8 +137,10 @@ impl Edge {
             }
             // Not an answer to a probe, which ends unsuccessfully then.
             Wait::Upgrade(_) => None,
+            Wait::Left => return Some(sid),
         };
         drop(replaced);
+        None
     }
 
     /// A request was refused.
@@ -180,6 +185,16 @@ impl Edge {
         let replaced = self.tables.lock().connections.insert(sid, connection);
         if let Some(Connection { carrier: Carrier::Get(drained), owner, .. }) = replaced {
             let _ = drained.send(Drained { owner, packets: vec![Packet::Noop] });
+        }
+    }
+
+    /// The client of a GET has left, or has waited for too long. The entry stays if the owner is known, until it answers or
+    /// is lost: it would otherwise believe that the GET waits.
+    pub(crate) fn left(&self, number: u64) {
+        let mut tables = self.tables.lock();
+        match tables.requests.get_mut(&number) {
+            Some(request) if request.to.is_some() => request.wait = Wait::Left,
+            _ => drop(tables.requests.remove(&number)),
         }
     }
 
@@ -281,6 +296,26 @@ mod tests {
         // It is answered once, and nothing is left.
         assert!(!edge.drain(&peer("b"), &sid(), vec![Packet::Noop]));
         assert_eq!((edge.detach(&sid(), number), edge.stats()), (None, PeerStats::default()));
+    }
+
+    #[test]
+    fn an_owner_that_is_known_hears_of_a_client_that_leaves_before_the_answer() {
+        let edge = edge();
+        for to in [Some("b"), None] {
+            let (number, grant, drain) = get(&edge, to);
+            drop((grant, drain));
+            edge.left(number);
+            assert_eq!(edge.stats().open_requests, usize::from(to.is_some()));
+            assert_eq!(edge.granted(peer("b"), number), to.map(|_| sid()));
+            assert_eq!((edge.stats(), edge.detach(&sid(), number)), (PeerStats::default(), None));
+        }
+        let (number, ..) = get(&edge, Some("b"));
+        edge.left(number);
+        edge.refused(&peer("b"), number);
+        let (number, ..) = get(&edge, Some("b"));
+        edge.left(number);
+        edge.lost(&peer("b"));
+        assert_eq!(edge.stats(), PeerStats::default());
     }
 
     #[test]

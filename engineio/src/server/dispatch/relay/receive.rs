@@ -28,7 +28,12 @@ impl Receive for Shared {
             PeerMessage::Packet { sid, packet } => self.pass(&sid, PeerCommand::Packet(packet)),
             PeerMessage::Close { sid, reason } => self.pass(&sid, PeerCommand::Close(from, reason)),
 
-            PeerMessage::AcquireLockResponse { request, success: true } => edge.granted(from, request),
+            PeerMessage::AcquireLockResponse { request, success: true } => {
+                if let Some(sid) = edge.granted(from.clone(), request) {
+                    let reason = CloseReason::TransportError(Fault::PollAborted);
+                    linked.link.send(Some(&from), PeerMessage::Close { sid, reason });
+                }
+            }
             PeerMessage::AcquireLockResponse { request, success: false } => edge.refused(&from, request),
             PeerMessage::UpgradeResponse { request, take_over, packets } => {
                 edge.upgraded(&from, request, Upgraded { take_over, packets });

@@ -103,7 +103,7 @@ impl Parked {
 impl Drop for Parked {
     fn drop(&mut self) {
         let Elsewhere { linked, sid, .. } = &self.session.0;
-        linked.edge.forget(self.number);
+        linked.edge.left(self.number);
         let waiting = linked.edge.detach(sid, self.number);
         if self.answered {
             return;

@@ -11,9 +11,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::super::{PeerId, PeerInbox};
+use super::frame::Frame;
 use super::hello::{Identity, TAG};
 use super::link::{Link, accepted, dialed};
-use super::frame::Frame;
 use super::queue::Queue;
 use super::status::{FirstAttempt, NodeState};
 use super::stream::{Address, Listener, Stream, resolve};

@@ -41,7 +41,7 @@ struct Node {
 }
 
 impl Node {
-    fn start(peers: TcpPeers) -> Self {
+    fn start(peers: &TcpPeers) -> Self {
         let (sender, heard) = unbounded_channel();
         let record = Arc::new(Record(sender));
         let weak: Weak<dyn Receive> = Arc::downgrade(&record) as _;
@@ -114,7 +114,7 @@ async fn nodes_ask_and_answer_over_tcp() {
     let ((first, first_address), (second, second_address)) = (listener().await, listener().await);
     let nodes = [&*first_address, &*second_address];
     let (mut one, mut other) =
-        (Node::start(peers(first, KEY, &nodes)), Node::start(peers(second, KEY, &nodes)));
+        (Node::start(&peers(first, KEY, &nodes)), Node::start(&peers(second, KEY, &nodes)));
     talk(&mut one, &mut other).await;
     // A node does not ask itself.
     let own = one.link.session_id().unwrap();
@@ -129,7 +129,7 @@ async fn nodes_ask_and_answer_over_unix_sockets() {
     let [first, second] = ["one", "other"].map(|name| UnixListener::bind(folder.join(name)).unwrap());
     let nodes = [&*nodes[0], &*nodes[1]];
     let (mut one, mut other) =
-        (Node::start(peers(first, KEY, &nodes)), Node::start(peers(second, KEY, &nodes)));
+        (Node::start(&peers(first, KEY, &nodes)), Node::start(&peers(second, KEY, &nodes)));
     talk(&mut one, &mut other).await;
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -145,15 +145,16 @@ async fn the_others_know_a_node_that_is_ready() {
     let nodes = [&*first_address, &*second_address];
     // The first node does not open a connection to the second one in this test.
     let one = peers(first, KEY, &[&first_address]);
-    let (mut first, other) = (Node::start(one.clone()), peers(second, KEY, &nodes));
+    let (mut first, other) = (Node::start(&one), peers(second, KEY, &nodes));
     timeout(SOON, one.ready()).await.unwrap();
     assert_eq!(one.status(), [status(&first_address, NodeState::Own)]);
-    let mut second = Node::start(other.clone());
+    let mut second = Node::start(&other);
     timeout(SOON, other.ready()).await.unwrap();
     let sid = second.link.session_id().unwrap();
     assert!(matches!(first.link.owner_of(sid.as_str()), Owner::Node(_)));
     talk(&mut first, &mut second).await;
-    let mut expected = [status(&first_address, NodeState::Connected), status(&second_address, NodeState::Own)];
+    let mut expected =
+        [status(&first_address, NodeState::Connected), status(&second_address, NodeState::Own)];
     expected.sort_by(|one, other| one.address.cmp(&other.address));
     assert_eq!(other.status(), expected);
     first.link.close();
@@ -173,7 +174,7 @@ async fn a_node_that_is_away_does_not_keep_the_others_from_being_ready() {
     let (closed, closed_address) = listener().await;
     drop(closed);
     let node = peers(listening, KEY, &[&address, &silent_address, &closed_address, "name.invalid:1"]);
-    let _node = Node::start(node.clone());
+    let _node = Node::start(&node);
     timeout(SOON, node.ready()).await.unwrap();
     let away: Vec<_> = node.status();
     let away = away.iter().filter(|node| matches!(node.state, NodeState::Unreachable(_))).count();
@@ -185,8 +186,8 @@ async fn a_node_that_is_away_does_not_keep_the_others_from_being_ready() {
 async fn a_node_that_ends_is_lost_at_once_and_its_successor_is_found() {
     let ((first, first_address), (second, second_address)) = (listener().await, listener().await);
     let nodes = [&*first_address, &*second_address];
-    let mut one = Node::start(peers(first, KEY, &nodes));
-    let other = Node::start(peers(second, KEY, &nodes));
+    let mut one = Node::start(&peers(first, KEY, &nodes));
+    let other = Node::start(&peers(second, KEY, &nodes));
     let sid = other.link.session_id().unwrap();
     let owner = one.knows(sid.as_str()).await;
     // The last messages are written.
@@ -205,7 +206,7 @@ async fn a_node_that_ends_is_lost_at_once_and_its_successor_is_found() {
     assert_eq!(one.link.owner_of(sid.as_str()), Owner::Nobody);
 
     let second = until_bound(&second_address).await;
-    let mut successor = Node::start(peers(second, KEY, &nodes));
+    let mut successor = Node::start(&peers(second, KEY, &nodes));
     talk(&mut one, &mut successor).await;
 }
 
@@ -226,8 +227,8 @@ async fn until_bound(address: &str) -> TcpListener {
 async fn a_node_with_another_key_is_refused() {
     let ((first, first_address), (second, second_address)) = (listener().await, listener().await);
     let nodes = [&*first_address, &*second_address];
-    let one = Node::start(peers(first, KEY, &nodes));
-    let stranger = Node::start(peers(second, "another key of 16 bytes", &nodes));
+    let one = Node::start(&peers(first, KEY, &nodes));
+    let stranger = Node::start(&peers(second, "another key of 16 bytes", &nodes));
     // A connection of our own shows that the first node greets, and with it that it has had the time to let the other in.
     let mut stream = TcpStream::connect(&first_address).await.unwrap();
     stream.write_all(&[&b"eiopeer1"[..], &[1; 32]].concat()).await.unwrap();
@@ -247,7 +248,7 @@ async fn a_node_with_another_key_is_refused() {
 #[tokio::test]
 async fn connections_that_are_not_greeted_are_limited() {
     let (listener, address) = listener().await;
-    let _node = Node::start(peers(listener, KEY, &[]));
+    let _node = Node::start(&peers(listener, KEY, &[]));
     let mut silent = Vec::new();
     for _ in 0..super::nodes::MAX_GREETINGS {
         let mut stream = TcpStream::connect(&address).await.unwrap();
@@ -277,7 +278,7 @@ async fn connections_that_are_not_greeted_are_limited() {
 #[tokio::test(start_paused = true)]
 async fn a_greeting_has_a_deadline() {
     let (listener, address) = listener().await;
-    let _node = Node::start(peers(listener, KEY, &[]));
+    let _node = Node::start(&peers(listener, KEY, &[]));
     let mut silent = TcpStream::connect(&address).await.unwrap();
     assert_eq!(timeout(SOON, silent.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
 }

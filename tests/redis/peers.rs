@@ -10,16 +10,44 @@ use tests::peers::balance;
 use tests::raw::{Polling, Running, soon, start_echo, until};
 use tests::redis::RedisServer;
 
-/// Two servers that announce their sessions after this time.
+/// A server that announces its sessions after this time, and pings in this interval.
+async fn server(redis: &RedisServer, delay: Duration, ping_interval: Duration) -> Running {
+    let peers = RedisPeers::new(&Redis::open(&redis.url()).unwrap());
+    let settings = PeerSettings::new().delayed_connection_timeout(delay);
+    let builder = Server::builder().peers(peers.clone()).peer_settings(settings);
+    let running = start_echo(builder.ping_interval(ping_interval)).await;
+    soon(peers.connections().ready()).await;
+    running
+}
+
 async fn two(redis: &RedisServer, delay: Duration) -> [Running; 2] {
-    let start = async || {
-        let peers = RedisPeers::new(&Redis::open(&redis.url()).unwrap());
-        let settings = PeerSettings::new().delayed_connection_timeout(delay);
-        let running = start_echo(Server::builder().peers(peers.clone()).peer_settings(settings)).await;
-        soon(peers.connections().ready()).await;
-        running
-    };
-    [start().await, start().await]
+    let interval = Duration::from_secs(25);
+    [server(redis, delay, interval).await, server(redis, delay, interval).await]
+}
+
+/// The client of the first server, with its requests at another one.
+fn at(client: &Polling, node: &Running) -> Polling {
+    Polling::from_parts(node.addr, client.open.clone(), client.response.clone(), client.target.clone())
+}
+
+/// CLENG-13, CLENG-14
+#[tokio::test]
+async fn heartbeats_and_binary_messages_cross_redis() {
+    let redis = RedisServer::start().await;
+    let start = async || server(&redis, Duration::from_millis(300), Duration::from_millis(50)).await;
+    let nodes = [start().await, start().await, start().await];
+    let client = nodes[0].polling().await;
+    for beat in 0..10 {
+        assert_eq!(at(&client, &nodes[beat % 3]).poll().await, "2");
+        assert_eq!(at(&client, &nodes[(beat + 1) % 3]).post("3").await.both(), (200, "ok"));
+    }
+    assert_eq!(at(&client, &nodes[1]).post("bAQIDBA==").await.both(), (200, "ok"));
+    while at(&client, &nodes[2]).poll().await != "bAQIDBA==" {
+        assert_eq!(at(&client, &nodes[1]).post("3").await.both(), (200, "ok"));
+    }
+    for node in &nodes {
+        assert_eq!(node.server.peer_stats(), PeerStats::default());
+    }
 }
 
 #[tokio::test]

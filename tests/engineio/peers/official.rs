@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::{KINDS, assert_idle, at, three};
 
-/// should work (read)
+/// CLENG-01: should work (read)
 #[tokio::test]
 async fn a_get_at_another_node_gets_what_waits() {
     for kind in KINDS {
@@ -19,7 +19,7 @@ async fn a_get_at_another_node_gets_what_waits() {
     }
 }
 
-/// should work (read - deferred)
+/// CLENG-02: should work (read - deferred)
 #[tokio::test]
 async fn a_get_at_another_node_waits() {
     for kind in KINDS {
@@ -32,7 +32,7 @@ async fn a_get_at_another_node_waits() {
     }
 }
 
-/// should work (write)
+/// CLENG-03: should work (write)
 #[tokio::test]
 async fn a_post_at_another_node_arrives() {
     for kind in KINDS {
@@ -44,7 +44,7 @@ async fn a_post_at_another_node_arrives() {
     }
 }
 
-/// should work (write - multiple)
+/// CLENG-04: should work (write - multiple)
 #[tokio::test]
 async fn posts_at_several_nodes_arrive_in_order() {
     for kind in KINDS {
@@ -59,7 +59,7 @@ async fn posts_at_several_nodes_arrive_in_order() {
     }
 }
 
-/// should acquire read lock (different process)
+/// CLENG-05: should acquire read lock (different process)
 #[tokio::test]
 async fn a_second_get_at_another_node_is_refused() {
     for kind in KINDS {
@@ -71,7 +71,7 @@ async fn a_second_get_at_another_node_is_refused() {
     }
 }
 
-/// should acquire read lock (same process)
+/// CLENG-06: should acquire read lock (same process)
 #[tokio::test]
 async fn a_second_get_at_the_owner_is_refused() {
     for kind in KINDS {
@@ -83,7 +83,7 @@ async fn a_second_get_at_the_owner_is_refused() {
     }
 }
 
-/// should handle close from main process
+/// CLENG-07: should handle close from main process
 #[tokio::test]
 async fn a_close_of_the_owner_answers_a_get_at_another_node() {
     for kind in KINDS {
@@ -96,7 +96,7 @@ async fn a_close_of_the_owner_answers_a_get_at_another_node() {
     }
 }
 
-/// should handle close from client
+/// CLENG-08: should handle close from client
 #[tokio::test]
 async fn a_client_that_leaves_another_node_ends_its_session() {
     for kind in KINDS {
@@ -116,7 +116,7 @@ async fn a_client_that_leaves_another_node_ends_its_session() {
     }
 }
 
-/// should ping/pong
+/// CLENG-09: should ping/pong
 #[tokio::test]
 async fn heartbeats_pass_all_nodes() {
     for kind in KINDS {
@@ -130,7 +130,7 @@ async fn heartbeats_pass_all_nodes() {
     }
 }
 
-/// should reject an invalid id
+/// CLENG-10: should reject an invalid id
 #[tokio::test]
 async fn an_id_that_no_node_has_is_refused() {
     for kind in KINDS {
@@ -141,7 +141,7 @@ async fn an_id_that_no_node_has_is_refused() {
     }
 }
 
-/// should upgrade
+/// CLENG-11: should upgrade
 #[tokio::test]
 async fn an_upgrade_at_another_node_moves_the_session() {
     for kind in KINDS {
@@ -161,7 +161,7 @@ async fn an_upgrade_at_another_node_moves_the_session() {
     }
 }
 
-/// should upgrade and send buffered messages
+/// CLENG-12: should upgrade and send buffered messages
 #[tokio::test]
 async fn an_upgrade_at_another_node_takes_the_messages_along() {
     for kind in KINDS {

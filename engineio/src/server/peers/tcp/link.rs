@@ -27,7 +27,7 @@ pub(super) struct Link {
     tag: [u8; TAG],
     connections: RwLock<Connections>,
     closed: watch::Sender<bool>,
-    pub(super) addresses: Addresses,
+    pub(super) addresses: Arc<Addresses>,
 }
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Link {
             tag,
             connections: RwLock::default(),
             closed: watch::Sender::default(),
-            addresses: Addresses::default(),
+            addresses: Arc::default(),
         }
     }
 

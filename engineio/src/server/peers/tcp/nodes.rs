@@ -122,7 +122,7 @@ impl Nodes {
     async fn discover(self: &Arc<Self>, dialed: &mut JoinSet<()>) {
         let mut kept: HashMap<Address, AbortHandle> = HashMap::new();
         let mut known: HashMap<&str, Vec<Address>> = HashMap::new();
-        let mut first = Some(FirstAttempt::new(&self.link));
+        let mut first = Some(FirstAttempt::new(&self.link.addresses));
         loop {
             for name in &self.settings.nodes {
                 match resolve(name).await {

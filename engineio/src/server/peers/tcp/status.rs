@@ -67,16 +67,16 @@ impl Addresses {
 #[derive(Clone)]
 pub(super) struct FirstAttempt(#[expect(dead_code, reason = "held for its drop")] Arc<Round>);
 
-struct Round(Arc<super::link::Link>);
+struct Round(Arc<Addresses>);
 
 impl FirstAttempt {
-    pub(super) fn new(link: &Arc<super::link::Link>) -> Self {
-        Self(Arc::new(Round(Arc::clone(link))))
+    pub(super) fn new(addresses: &Arc<Addresses>) -> Self {
+        Self(Arc::new(Round(Arc::clone(addresses))))
     }
 }
 
 impl Drop for Round {
     fn drop(&mut self) {
-        self.0.addresses.ready.send_replace(true);
+        self.0.ready.send_replace(true);
     }
 }

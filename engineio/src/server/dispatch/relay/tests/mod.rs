@@ -213,7 +213,11 @@ impl Socket {
     }
 
     async fn send(&mut self, text: &str) {
-        self.0.send(Frame::text(text)).await.unwrap();
+        self.try_send(text).await.unwrap();
+    }
+
+    async fn try_send(&mut self, text: &str) -> Option<()> {
+        self.0.send(Frame::text(text)).await.ok()
     }
 
     /// The next text or binary message; `None` at the end of the connection.

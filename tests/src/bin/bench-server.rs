@@ -4,11 +4,14 @@
 //! that the load generator sends with `--kind json`, `dynamic` for a value of any shape. With
 //! `EVENTS=gateway`, the events are those of the gateway without a backend, byte for byte, so that the
 //! gateway can be compared with the library alone. With `CLUSTER`, which is `classic`, `sharded` or `streams`,
-//! it is one of a cluster on the Redis server that listens on the Unix socket `REDIS`.
+//! it is one of a cluster on the Redis server that listens on the Unix socket `REDIS`. With `PEERS`, a folder, it shares
+//! sessions with another server over Unix sockets in there; `NODE` is `0` for one and `1` for the other.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::SystemTime;
 
+use engineio::peers::TcpPeers;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -16,7 +19,7 @@ use socketio_redis::{ClassicAdapter, Connections, Redis, ShardedAdapter, Streams
 use socketio_server::cluster::Adapter;
 use socketio_server::{Ack, Data, Namespace, RawArgs, Server, ServerBuilder, Socket};
 use tikv_jemallocator::Jemalloc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Builder;
 
 /// Returns the memory of disconnected clients to the system, which the allocator of glibc seldom does.
@@ -59,7 +62,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("PORT").map_err(|_| "PORT must name a port")?.parse::<u16>()?;
-    let (builder, connections) = clustered(Server::builder())?;
+    let (mut builder, connections) = clustered(Server::builder())?;
+    let peers = peers()?;
+    if let Some(peers) = &peers {
+        builder = builder.engine(|engine| engine.peers(peers.clone()));
+    }
     let io = builder.build()?;
     if std::env::var("EVENTS").as_deref() == Ok("gateway") {
         gateway_events(&io);
@@ -70,8 +77,20 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
         // Clients connect to a server that hears the others.
         connections.ready().await;
     }
+    if let Some(peers) = peers {
+        peers.ready().await;
+    }
     io.serve(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?).await?;
     Ok(())
+}
+
+/// The connections to the other server that `PEERS` and `NODE` name.
+fn peers() -> Result<Option<TcpPeers>, Box<dyn std::error::Error>> {
+    let Ok(folder) = std::env::var("PEERS") else { return Ok(None) };
+    let node = std::env::var("NODE").map_err(|_| "NODE must be 0 or 1")?;
+    let listener = UnixListener::bind(Path::new(&folder).join(node))?;
+    let peers = TcpPeers::new(listener, "only a benchmark's key")?;
+    Ok(Some(peers.nodes(["0", "1"].map(|node| format!("unix:{folder}/{node}")))))
 }
 
 /// The server with the adapter that `CLUSTER` names.

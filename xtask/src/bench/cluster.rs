@@ -180,7 +180,12 @@ impl Pair {
     pub(super) fn start(launch: &Launch, kind: &str, socket: &Path) -> Result<Result<Self, String>, String> {
         let mut launch = launch.clone();
         launch.environment.extend([("CLUSTER", kind.to_owned()), ("REDIS", socket.display().to_string())]);
-        let (first, second) = (launch.serve()?, launch.serve()?);
+        Self::of([&launch, &launch])
+    }
+
+    /// Starts two servers, or returns the reason why they do not serve.
+    pub(super) fn of(launches: [&Launch; 2]) -> Result<Result<Self, String>, String> {
+        let (first, second) = (launches[0].serve()?, launches[1].serve()?);
         Ok(first.and_then(|first| Ok(Self([first, second?]))))
     }
 

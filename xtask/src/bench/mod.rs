@@ -13,6 +13,7 @@ mod gateway;
 mod growth;
 mod launch;
 mod measured;
+mod peers;
 mod plot;
 mod redis;
 mod report;
@@ -43,6 +44,7 @@ cargo xtask bench --slow [NAMES] what a client that stops reading costs servers 
 cargo xtask bench --slow-edge    what clients that get stuck cost the gateway and the others, into benches/SLOW.md
 cargo xtask bench --cores        our server on one core and on two, into benches/CORES.md
 cargo xtask bench --gateway      the gateway beside the library alone, into benches/GATEWAY.md
+cargo xtask bench --peers        requests at a server that does not have their session, into benches/PEERS.md
 cargo xtask bench --cluster      two servers on one Redis server, beside the official ones, into benches/CLUSTER.md
 cargo xtask bench --faults       the same while the Redis server fails, into benches/FAULTS.md
 cargo xtask bench --clients [ROUNDS]
@@ -72,6 +74,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["--cores"] => cores::run(),
         ["--gateway"] => gateway::run(),
         ["--cluster"] => cluster::run(),
+        ["--peers"] => peers::run(),
         ["--faults"] => faults::run(),
         ["--clients"] => clients::run(3),
         ["--clients", rounds] => clients::run(rounds.parse().map_err(|_| USAGE.to_owned())?),
@@ -156,7 +159,8 @@ pub(crate) fn check() -> Result<(), String> {
     let mut options = Options::parse(&["--quick", "--rounds", "1", "--servers", "limit"])?;
     options.servers.insert(0, &servers::CHECKED);
     compare(&options)?;
-    cluster::check()
+    cluster::check()?;
+    peers::check()
 }
 
 #[cfg(test)]

@@ -106,10 +106,16 @@ impl Links {
         self.servers[0].port()
     }
 
-    /// Opens a connection and returns its number.
+    /// Opens a connection to the next server in turn, and returns its number.
     pub fn connect(&mut self, carrier: Carrier) -> Result<usize, Failure> {
+        self.connect_to(self.links.len() % self.servers.len(), carrier)
+    }
+
+    /// Opens a connection to a server, and returns its number.
+    pub fn connect_to(&mut self, server: usize, carrier: Carrier) -> Result<usize, Failure> {
         let link = self.links.len();
-        let mut stream = TcpStream::connect(self.servers[link % self.servers.len()])?;
+        let server = self.servers.get(server).ok_or_else(|| Failure("name the other server".to_owned()))?;
+        let mut stream = TcpStream::connect(*server)?;
         let _ = stream.set_nodelay(true);
         // With linger 0 no closed connection blocks the reuse of the port.
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));

@@ -1,5 +1,7 @@
 //! Scenario `polling`: echoes over HTTP long-polling. A client has two connections, one with the waiting GET
-//! and one for its POSTs, which carry one or several messages.
+//! and one for its POSTs, which carry one or several messages. Of two servers that share their sessions the first one
+//! has those of the clients. `--at` says where their requests arrive: `owner` there, `post` for POSTs at the other server,
+//! `other` for GETs too.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +19,17 @@ struct Polling {
     expected: Expected,
     datas: Vec<Vec<u8>>,
     clients: Vec<Client>,
-    /// The client of each connection, and whether it is the one for POSTs.
-    owners: Vec<(usize, bool)>,
+    /// The client of each connection, and what it is for.
+    owners: Vec<(usize, Purpose)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The handshake alone.
+    Open,
+    /// GETs, and the handshake if it has no connection of its own.
+    Get { opens: bool },
+    Post,
 }
 
 struct Client {
@@ -53,11 +64,23 @@ pub fn run(arguments: &Arguments) -> Result<Value, Failure> {
         clients: Vec::new(),
         owners: Vec::new(),
     };
+    let at: String = arguments.value("at", "owner".to_owned())?;
+    let (get_at, post_at) = match at.as_str() {
+        "owner" => (0, 0),
+        "post" => (0, 1),
+        "other" => (1, 1),
+        _ => return Err(Failure(format!("--at cannot be {at}"))),
+    };
     let mut run = Run::new(polling, arguments)?;
     for number in 0..clients {
-        let (get_link, post_link) =
-            (run.links.connect(Carrier::Requests)?, run.links.connect(Carrier::Requests)?);
-        run.scenario.owners.extend([(number, false), (number, true)]);
+        let opens = get_at == 0;
+        if !opens {
+            run.links.connect_to(0, Carrier::Requests)?;
+            run.scenario.owners.push((number, Purpose::Open));
+        }
+        let get_link = run.links.connect_to(get_at, Carrier::Requests)?;
+        let post_link = run.links.connect_to(post_at, Carrier::Requests)?;
+        run.scenario.owners.extend([(number, Purpose::Get { opens }), (number, Purpose::Post)]);
         run.scenario.clients.push(Client {
             get_link,
             post_link,
@@ -166,7 +189,7 @@ impl Polling {
 
 impl Scenario for Polling {
     fn ready(&mut self, links: &mut Links, link: usize) -> Result<(), Failure> {
-        if let (_, false) = self.owners[link] {
+        if let (_, Purpose::Open | Purpose::Get { opens: true }) = self.owners[link] {
             let open = request("GET", links.port(), "", "");
             links.send(link, &open);
         }
@@ -184,11 +207,11 @@ impl Scenario for Polling {
         at: Instant,
         response: &Response,
     ) -> Result<(), Failure> {
-        let (number, is_post) = self.owners[link];
+        let (number, purpose) = self.owners[link];
         if response.status != 200 {
             return Err(unexpected(link, &response.body));
         }
-        if is_post {
+        if purpose == Purpose::Post {
             if !response.body.eq_ignore_ascii_case(b"ok") {
                 return Err(unexpected(link, &response.body));
             }

@@ -135,6 +135,7 @@ impl<S: Measured> Run<S> {
             "units": units,
             "per_s": units as f64 / wall.as_secs_f64(),
             "cpu_us": each(spent.total),
+            "other_cpu_us": each(others.total),
             "user_us": each(spent.user),
             "system_us": each(spent.system),
             "server_busy": spent.total / wall.as_secs_f64(),

@@ -18,6 +18,7 @@ pub mod served;
 pub mod snippets;
 pub mod socketioxide;
 pub mod stuck;
+pub mod suite;
 pub mod tilde;
 pub mod tls;
 

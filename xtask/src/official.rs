@@ -93,12 +93,13 @@ exports.mochaHooks = {
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let [name, options @ ..] = arguments else { return Err(usage()) };
     let suite = SUITES.iter().find(|suite| suite.name == *name).ok_or_else(usage)?;
-    let (mut checkout, mut runs, mut retries) = (None, 1, 3);
+    let (mut checkout, mut runs, mut retries, mut nodes) = (None, 1, 3, "1");
     for option in options.chunks(2) {
         match *option {
             ["--checkout", folder] => checkout = Some(PathBuf::from(folder)),
             ["--runs", number] => runs = number.parse().map_err(|_| usage())?,
             ["--retries", number] => retries = number.parse().map_err(|_| usage())?,
+            ["--nodes", number] => nodes = number,
             _ => return Err(usage()),
         }
     }
@@ -108,7 +109,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     Run::cargo(&["build", "--release", "-p", "tests", "--bin", suite.server]).status()?;
     let mut full = 0;
     for number in 1..=runs {
-        let passed = once(suite, &folder, retries)?;
+        let passed = once(suite, &folder, retries, nodes)?;
         println!("run {number}: {passed} of {} passed", suite.tests);
         full += usize::from(passed >= suite.tests);
     }
@@ -117,7 +118,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
 
 fn usage() -> String {
     let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
-    format!("cargo xtask official {} --checkout DIR [--runs N] [--retries N]", names.join("|"))
+    format!("cargo xtask official {} --checkout DIR [--runs N] [--retries N] [--nodes N]", names.join("|"))
 }
 
 /// A copy of the suite with its npm packages, under the target folder.
@@ -168,11 +169,12 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// One run of the suite against a new server. Returns the number of passed tests.
-fn once(suite: &Suite, folder: &Path, retries: u32) -> Result<usize, String> {
+/// One run of the suite against a new server, or several that share their sessions. Returns the number of passed tests.
+fn once(suite: &Suite, folder: &Path, retries: u32, nodes: &str) -> Result<usize, String> {
     let server = target().join("release").join(suite.server);
     let mut server = Server(
         Command::new(&server)
+            .env("NODES", nodes)
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| format!("{}: {error}", server.display()))?,

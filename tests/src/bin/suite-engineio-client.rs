@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use engineio::{Cors, Handler, Message, Query, Server, Session};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
-use tests::{listen_on_loopback, serve_all};
+use tests::suite::Nodes;
 
 /// The headers of the last POST of each session.
 type PostHeaders = Arc<Mutex<HashMap<String, BTreeMap<String, String>>>>;
@@ -33,9 +33,14 @@ impl Handler for Suite {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let posts = PostHeaders::default();
-    let seen = Arc::clone(&posts);
-    let server = Server::builder()
+    let (nodes, posts) = (Nodes::from_env()?, PostHeaders::default());
+    nodes.serve(3000, || server(&nodes, &posts)).await
+}
+
+fn server(nodes: &Nodes, posts: &PostHeaders) -> Result<Server, engineio::error::ConfigError> {
+    let (posts, seen) = (Arc::clone(posts), Arc::clone(posts));
+    nodes
+        .share(Server::builder())
         .ping_interval(Duration::from_millis(500))
         .max_payload(100)
         .cors(Cors::any())
@@ -70,6 +75,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build(move |session: &Session| {
             let _ = session.send("hi");
             Suite { posts: Arc::clone(&posts) }
-        })?;
-    Ok(serve_all(server, listen_on_loopback(3000).await?).await?)
+        })
 }

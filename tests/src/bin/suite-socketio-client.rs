@@ -1,14 +1,16 @@
-//! The server for the test suite of the official Socket.IO client, on port 3210.
+//! The server for the test suite of the official Socket.IO client, on port 3210. With `REDIS`, which is the URL of a Redis
+//! server, several nodes recover the clients of each other.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use engineio::Cors;
 use serde_json::{Value, json};
+use socketio_redis::{Redis, StreamsAdapter};
 use socketio_server::{
     Ack, AckSender, Args, Binary, ConnectError, Data, EmitError, Handshake, RawArgs, Recovery, Server, Socket,
 };
-use tests::{listen_on_loopback, serve_all};
+use tests::suite::Nodes;
 
 /// Delay of each handshake: a client with a timeout of zero must time out before its end.
 const HANDSHAKE: Duration = Duration::from_millis(10);
@@ -105,12 +107,21 @@ fn other_namespaces(io: &Server) {
 // One thread, as the official server has.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let io = Server::builder()
+    let nodes = Nodes::from_env()?;
+    nodes.serve(3210, || server(&nodes)).await
+}
+
+fn server(nodes: &Nodes) -> Result<engineio::Server, Box<dyn std::error::Error>> {
+    let mut builder = Server::builder();
+    if let Ok(url) = std::env::var("REDIS") {
+        builder = builder.adapter(StreamsAdapter::new(&Redis::open(&url)?));
+    }
+    let io = builder
         .ping_interval(Duration::from_millis(2000))
         .connection_state_recovery(Recovery::default())
         .cors(Cors::any())
         .engine(|engine| {
-            engine.jsonp(true).allow_request(|_| async {
+            nodes.share(engine).jsonp(true).allow_request(|_| async {
                 tokio::time::sleep(HANDSHAKE).await;
                 Ok(())
             })
@@ -119,5 +130,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     root(&io);
     binary(&io);
     other_namespaces(&io);
-    Ok(serve_all(io.service(), listen_on_loopback(3210).await?).await?)
+    Ok(io.service())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engineio::Cors;
 use socketio_server::{Ack, Auth, Namespace, RawArgs, Server, Socket};
-use tests::{listen_on_loopback, serve_all};
+use tests::suite::Nodes;
 
 /// Sends each client the payload of its CONNECT packet.
 fn greet(namespace: &Namespace) {
@@ -18,12 +18,17 @@ fn greet(namespace: &Namespace) {
 // time, over two connections, and expects them to be handled in order of arrival.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let nodes = Nodes::from_env()?;
+    nodes.serve(3000, || server(&nodes)).await
+}
+
+fn server(nodes: &Nodes) -> Result<engineio::Server, engineio::error::ConfigError> {
     let io = Server::builder()
         .ping_interval(Duration::from_millis(300))
         .ping_timeout(Duration::from_millis(200))
         .connect_timeout(Duration::from_millis(1000))
         .cors(Cors::any())
-        .engine(|engine| engine.jsonp(true))
+        .engine(|engine| nodes.share(engine).jsonp(true))
         .build()?;
     greet(&io);
     greet(&io.of("/custom"));
@@ -31,5 +36,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let _ = socket.emit("message-back", &args);
     });
     io.on("message-with-ack", |args: RawArgs| async move { Ack(args) });
-    Ok(serve_all(io.service(), listen_on_loopback(3000).await?).await?)
+    Ok(io.service())
 }

@@ -12,6 +12,10 @@ pub trait Sink: Send + Sync + 'static {
     /// A message has arrived for a topic.
     fn arrived(&self, kind: TopicKind, topic: &[u8], channel: Bytes, payload: Bytes);
 
+    /// A message has arrived that is larger than [`max_received_bytes`](crate::publisher::Tuning::max_received_bytes). The
+    /// driver has skipped it and has not taken it into memory.
+    fn skipped(&self);
+
     /// Subscriptions have ended, as when the slot of a sharded channel moves or one server of a cluster is lost. Messages may
     /// have been missed since this time, if it is known.
     fn unsubscribed(&self, topics: &[Topic], since: Option<Instant>);

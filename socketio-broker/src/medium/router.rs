@@ -210,9 +210,13 @@ impl Router {
 
     fn push(&self, mailbox: &Mailbox, arrival: Arrival) {
         if !mailbox.push(arrival) {
-            count(&self.counters.dropped, 1);
-            self.overflow.notify_one();
+            self.drop_one();
         }
+    }
+
+    fn drop_one(&self) {
+        count(&self.counters.dropped, 1);
+        self.overflow.notify_one();
     }
 }
 
@@ -224,6 +228,11 @@ impl Sink for Router {
         let mailbox = self.routes.lock().of(kind).get(name).cloned();
         let Some(mailbox) = mailbox else { return };
         self.push(&mailbox, Arrival { kind: Some(kind), channel, payload, fields: Vec::new() });
+    }
+
+    fn skipped(&self) {
+        count(&self.counters.received, 1);
+        self.drop_one();
     }
 
     fn unsubscribed(&self, topics: &[Topic], since: Option<Instant>) {
@@ -275,6 +284,15 @@ mod tests {
         mailbox.close();
         assert!(mailbox.next().await.is_none());
         assert_eq!(router.waiting_bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn messages_that_a_driver_has_skipped_are_counted_as_dropped() {
+        let (router, counters) = router(1000);
+        router.skipped();
+        let stats = counters.stats(0, 0);
+        assert_eq!((stats.received, stats.dropped, router.waiting_bytes()), (1, 1, 0));
+        tokio::time::timeout(std::time::Duration::from_secs(20), router.overflowed()).await.unwrap();
     }
 
     /// The row of a message takes space until it is handled.

@@ -29,6 +29,11 @@ pub trait Subscriptions: Send {
 
     /// Returns when the connection is lost.
     fn lost(&self) -> BoxFuture<'_, ()>;
+
+    /// Why the connection is lost, if the broker has said so. Default: unknown.
+    fn reason(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A connection that reads a stream.

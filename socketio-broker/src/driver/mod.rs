@@ -59,6 +59,11 @@ pub trait Commands: Send {
 
     /// Returns when the connection is lost.
     fn lost(&self) -> BoxFuture<'_, ()>;
+
+    /// Why the connection is lost, if the broker has said so. Default: unknown.
+    fn reason(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A command. The enum is exhaustive: a driver has to decide about each.

@@ -64,7 +64,9 @@ async fn follow(shared: &Shared, connection: &mut dyn Subscriptions) -> String {
             shared.publisher.monitor.subscriptions(true);
             tokio::select! {
                 () = shared.router.changed.notified() => {}
-                () = connection.lost() => return "the connection was closed".to_owned(),
+                () = connection.lost() => {
+                    return connection.reason().unwrap_or_else(|| "the connection was closed".to_owned());
+                }
                 // The notification may be about the connection before this one.
                 () = shared.replace.notified() => if shared.publisher.monitor.is_silent() {
                     return "no message has arrived for too long".to_owned();

@@ -77,7 +77,8 @@ async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Lost
                 _ = health.changed() => {}
                 () = shared.stopped() => {}
                 () = connection.lost() => {
-                    return Err(Lost { reason: "the connection was closed".to_owned(), since: Instant::now() });
+                    let reason = connection.reason().unwrap_or_else(|| "the connection was closed".to_owned());
+                    return Err(Lost { reason, since: Instant::now() });
                 }
             }
             continue;

@@ -57,6 +57,10 @@ impl Commands for Publishing {
     fn lost(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.connection.lost())
     }
+
+    fn reason(&self) -> Option<String> {
+        self.connection.reason()
+    }
 }
 
 /// Why a message is not sent.

@@ -151,7 +151,8 @@ impl Connection {
         let _ = progress.wait_for(|progress| progress.ended.is_some()).await;
     }
 
-    fn reason(&self) -> Option<String> {
+    /// Why the connection has ended.
+    pub(super) fn reason(&self) -> Option<String> {
         self.shared.progress.borrow().ended.clone()
     }
 }

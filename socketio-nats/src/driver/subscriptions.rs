@@ -74,4 +74,8 @@ impl Subscriptions for Subscribing {
     fn lost(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.connection.lost())
     }
+
+    fn reason(&self) -> Option<String> {
+        self.connection.reason()
+    }
 }

@@ -1,12 +1,12 @@
 //! Single sockets, further namespaces, the official emitter, and servers that are silent or leave.
 
 use std::future::pending;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use socketio_postgres::{Postgres, PostgresAdapter};
 use socketio_server::{Ack, Args, Binary};
+use tests::cluster::join_namespace;
 use tests::postgres::PostgresServer;
 use tests::raw::{WebSocket, soon, until};
 
@@ -25,14 +25,6 @@ async fn three(timeout: Duration) -> Cluster {
 
 const CUSTOM: &str = "/custom";
 
-async fn join_custom(addr: SocketAddr) -> WebSocket {
-    let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
-    assert!(ws.text().await.starts_with("0{"));
-    ws.send("40/custom,").await;
-    assert!(ws.text().await.starts_with("40/custom,{"));
-    ws
-}
-
 /// A cluster with a further namespace, and a client in it at each server.
 async fn with_custom() -> (Cluster, Vec<WebSocket>) {
     let cluster = three(Duration::from_secs(5)).await;
@@ -43,7 +35,7 @@ async fn with_custom() -> (Cluster, Vec<WebSocket>) {
     cluster.node[0].run("of", json!({"nsp": CUSTOM})).await;
     let mut sockets = Vec::new();
     for addr in cluster.addresses() {
-        sockets.push(join_custom(addr).await);
+        sockets.push(join_namespace(addr, CUSTOM).await);
     }
     for rust in &cluster.rust {
         until(async || rust.io.of(CUSTOM).fetch_sockets().await.is_ok_and(|found| found.len() == 3)).await;

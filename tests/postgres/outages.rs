@@ -9,12 +9,12 @@ use tests::postgres::PostgresServer;
 use tests::raw::soon;
 
 use crate::faults::{hasty, health};
-use crate::gate::Gate;
+use crate::gate;
 use crate::support::{Client, NONE, Rust};
 
 /// A server behind a gate and one beside it, with a client each.
-async fn gated(postgres: &PostgresServer, gate: &Gate) -> ([Rust; 2], [Client; 2]) {
-    let node = Rust::start(PostgresAdapter::new(&hasty(gate.url()))).await;
+async fn gated(postgres: &PostgresServer, url: &str) -> ([Rust; 2], [Client; 2]) {
+    let node = Rust::start(PostgresAdapter::new(&hasty(url))).await;
     let other = Rust::start(PostgresAdapter::new(&hasty(&postgres.url()))).await;
     let (mut near, mut far) = (Client::connect(node.addr).await, Client::connect(other.addr).await);
     // The servers have greeted each other when this has arrived.
@@ -30,8 +30,8 @@ async fn gated(postgres: &PostgresServer, gate: &Gate) -> ([Rust; 2], [Client; 2
 #[tokio::test]
 async fn without_the_connection_that_sends_a_server_hears() {
     let postgres = PostgresServer::start().await;
-    let gate = Gate::in_front_of(&postgres);
-    let ([node, other], [mut near, mut far]) = gated(&postgres, &gate).await;
+    let (gate, _folder, url) = gate::in_front_of(&postgres);
+    let ([node, other], [mut near, mut far]) = gated(&postgres, &url).await;
     let before = node.connections.stats();
     gate.shut(":publish");
     health(&node, |health| matches!(health, Health::Down { .. })).await;
@@ -56,8 +56,8 @@ async fn without_the_connection_that_sends_a_server_hears() {
 #[tokio::test]
 async fn without_the_connection_that_listens_a_server_knows_that_it_is_deaf() {
     let postgres = PostgresServer::start().await;
-    let gate = Gate::in_front_of(&postgres);
-    let ([node, other], [mut near, mut far]) = gated(&postgres, &gate).await;
+    let (gate, _folder, url) = gate::in_front_of(&postgres);
+    let ([node, other], [mut near, mut far]) = gated(&postgres, &url).await;
     let (sender, mut gaps) = tokio::sync::mpsc::unbounded_channel();
     node.io.on_cluster_gap(move |gap| {
         let _ = sender.send(gap.duration);

@@ -7,23 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use socketio_postgres::{Connections, Emitter, Postgres, PostgresAdapter, PostgresEmitter};
-use socketio_server::{Ack, Args, Arguments, RawArgs, Server, Socket};
+use socketio_postgres::{Emitter, Postgres, PostgresAdapter, PostgresEmitter};
+pub(crate) use tests::cluster::{Client, NONE, Rust};
 use tests::postgres::PostgresServer;
-use tests::raw::{WebSocket, soon};
+use tests::raw::soon;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::{Mutex, mpsc, oneshot};
-
-/// A server of ours.
-pub(crate) struct Rust {
-    pub(crate) io: Server,
-    pub(crate) addr: SocketAddr,
-    pub(crate) connections: Connections,
-    /// The events of other servers.
-    pub(crate) hello: mpsc::UnboundedReceiver<Value>,
-}
 
 /// Senders of the answers that are awaited.
 type Answers = Arc<std::sync::Mutex<Vec<(u64, oneshot::Sender<Result<Value, String>>)>>>;
@@ -37,37 +27,6 @@ pub(crate) struct Node {
     answers: Answers,
     next: AtomicU64,
     _process: Child,
-}
-
-/// A client, as it is on the wire.
-pub(crate) struct Client {
-    pub(crate) ws: WebSocket,
-    pub(crate) id: String,
-}
-
-impl Rust {
-    /// Starts a server with this adapter, and waits until it hears the others.
-    pub(crate) async fn start(adapter: PostgresAdapter) -> Self {
-        let connections = adapter.connections().clone();
-        let builder = Server::builder().adapter(adapter);
-        let io = builder.ping_interval(Duration::from_secs(60)).build().unwrap();
-        io.on_connect(|socket: Socket| async move {
-            socket.data().set("user", "rust").unwrap();
-        });
-        io.on("echo", |args: RawArgs| async move { Ack(args) });
-        let (sender, hello) = mpsc::unbounded_channel();
-        io.on_server_event("hello", move |Arguments(args): Arguments<Value>| {
-            // The test may be over.
-            let _ = sender.send(args.clone());
-            async move { Ack(json!({"from": "rust", "args": args})) }
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let serving = io.clone();
-        tokio::spawn(async move { serving.serve(listener).await });
-        soon(connections.ready()).await;
-        Self { io, addr, connections, hello }
-    }
 }
 
 impl Node {
@@ -127,28 +86,6 @@ impl Node {
     /// Carries out a command that cannot fail.
     pub(crate) async fn run(&self, op: &str, command: Value) -> Value {
         self.ask(op, command).await.unwrap()
-    }
-}
-
-impl Client {
-    pub(crate) async fn connect(addr: SocketAddr) -> Self {
-        let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket&x=1&x=2").await.unwrap();
-        assert!(ws.text().await.starts_with("0{"));
-        ws.send(r#"40{"token":"t"}"#).await;
-        let confirmation = ws.text().await;
-        let json: Value = serde_json::from_str(confirmation.strip_prefix("40").unwrap()).unwrap();
-        Self { ws, id: json["sid"].as_str().unwrap().to_owned() }
-    }
-
-    /// The next text packet. Heartbeats are answered.
-    pub(crate) async fn text(&mut self) -> String {
-        loop {
-            let text = self.ws.text().await;
-            if text != "2" {
-                return text;
-            }
-            self.ws.send("3").await;
-        }
     }
 }
 
@@ -293,6 +230,3 @@ impl Cluster {
         self.ids().iter().map(rooms).collect()
     }
 }
-
-/// No arguments.
-pub(crate) const NONE: Args<()> = Args(());

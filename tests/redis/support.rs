@@ -13,9 +13,10 @@ use socketio_redis::{
     StreamsAdapter, StreamsEmitter, SubscriptionMode,
 };
 use socketio_server::cluster::Adapter;
-use socketio_server::{Ack, Args, Arguments, Parser, RawArgs, Server, ServerBuilder, Socket};
+use socketio_server::{Ack, Arguments, Parser, RawArgs, Server, ServerBuilder, Socket};
+pub(crate) use tests::cluster::{Client, NONE};
 use tests::program::Program;
-use tests::raw::{WebSocket, soon};
+use tests::raw::soon;
 use tests::redis::RedisServer;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -43,12 +44,6 @@ pub(crate) struct Node {
     answers: Answers,
     next: AtomicU64,
     _process: Child,
-}
-
-/// A client, as it is on the wire.
-pub(crate) struct Client {
-    pub(crate) ws: WebSocket,
-    pub(crate) id: String,
 }
 
 impl Rust {
@@ -158,28 +153,6 @@ impl Node {
     /// Carries out a command that cannot fail.
     pub(crate) async fn run(&self, op: &str, command: Value) -> Value {
         self.ask(op, command).await.unwrap()
-    }
-}
-
-impl Client {
-    pub(crate) async fn connect(addr: SocketAddr) -> Self {
-        let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket&x=1&x=2").await.unwrap();
-        assert!(ws.text().await.starts_with("0{"));
-        ws.send(r#"40{"token":"t"}"#).await;
-        let confirmation = ws.text().await;
-        let json: Value = serde_json::from_str(confirmation.strip_prefix("40").unwrap()).unwrap();
-        Self { ws, id: json["sid"].as_str().unwrap().to_owned() }
-    }
-
-    /// The next text packet. Heartbeats are answered.
-    pub(crate) async fn text(&mut self) -> String {
-        loop {
-            let text = self.ws.text().await;
-            if text != "2" {
-                return text;
-            }
-            self.ws.send("3").await;
-        }
     }
 }
 
@@ -388,6 +361,3 @@ impl Cluster {
         self.ids().iter().map(rooms).collect()
     }
 }
-
-/// No arguments.
-pub(crate) const NONE: Args<()> = Args(());

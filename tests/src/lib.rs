@@ -1,7 +1,9 @@
 //! Code shared by the servers of the official suites and the tests across crates.
 
 pub mod chromium;
+pub mod cluster;
 pub mod devtools;
+pub mod gate;
 pub mod node;
 pub mod peers;
 mod ports;

@@ -4,6 +4,7 @@ pub mod chromium;
 pub mod cluster;
 pub mod devtools;
 pub mod gate;
+pub mod nats;
 pub mod node;
 pub mod peers;
 mod ports;

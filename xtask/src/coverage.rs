@@ -38,6 +38,7 @@ pub(crate) fn report(only: Option<&str>) -> Result<(), String> {
         "socketio-broker",
         "socketio-redis",
         "socketio-postgres",
+        "socketio-nats",
     ] {
         for file in sources(&root.join(folder)) {
             let text = fs::read_to_string(&file).unwrap_or_default();
@@ -151,7 +152,7 @@ fn expand(id: &str) -> Vec<String> {
 fn ids_in(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')).filter_map(|word| {
         let (package, number) = word.rsplit_once('-')?;
-        let known = ["EIO-", "SIO-", "ADAPTER", "REDIS", "STREAMS", "POSTGRES", "CLENG"]
+        let known = ["EIO-", "SIO-", "ADAPTER", "REDIS", "STREAMS", "POSTGRES", "NATS", "CLENG"]
             .iter()
             .any(|begin| package.starts_with(begin));
         (known && number.len() >= 2 && number.bytes().all(|byte| byte.is_ascii_digit()))

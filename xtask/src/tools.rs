@@ -112,7 +112,7 @@ pub(crate) fn openssl() -> Result<(), String> {
     Ok(())
 }
 
-/// The servers that tests start: the reverse proxies of the gateway, and Redis and PostgreSQL for clusters. Apache is
+/// The servers that tests start: the reverse proxies of the gateway, and Redis, PostgreSQL and NATS for clusters. Apache is
 /// `apache2-bin`, the program without a service.
 pub(crate) fn servers() -> Result<(), String> {
     let missing: Vec<(&str, &str)> = [
@@ -121,6 +121,7 @@ pub(crate) fn servers() -> Result<(), String> {
         ("caddy", "version", "caddy"),
         ("haproxy", "-v", "haproxy"),
         ("redis-server", "--version", "redis-server"),
+        ("nats-server", "--version", "nats-server"),
     ]
     .into_iter()
     .filter(|(program, version, _)| Run::new(program, &[version], &root()).output().is_err())

@@ -2,8 +2,8 @@
 //! that publishes them, subscriptions that survive lost connections, a probe that shows whether a node hears, and the
 //! link of a namespace for `socketio-server`.
 //!
-//! Applications use an adapter, such as those of `socketio-redis` and `socketio-postgres`, which re-export what they need
-//! of this crate: [`Connections`], [`Health`], [`Stats`], [`PublishError`].
+//! Applications use an adapter, such as those of `socketio-redis`, `socketio-postgres` and `socketio-nats`, which re-export what
+//! they need of this crate: [`Connections`], [`Health`], [`Stats`], [`PublishError`].
 //!
 //! An adapter for another broker is two implementations:
 //!

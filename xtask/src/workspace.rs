@@ -26,6 +26,7 @@ pub(crate) const LIBRARIES: &[&str] = &[
     "socketio-broker",
     "socketio-redis",
     "socketio-postgres",
+    "socketio-nats",
     "socketio-client-tokio",
 ];
 

@@ -158,6 +158,36 @@ async fn a_server_that_leaves_is_not_missing() {
     assert_eq!(answers.unwrap(), [2]);
 }
 
+/// Connections have names and subscriptions as documented, and a closed server has no subscriptions but its probe.
+#[tokio::test]
+async fn a_closed_server_has_no_subscriptions() {
+    let nats = NatsServer::start_monitored().await;
+    let settings = Nats::open(&nats.url()).unwrap().client_name("web 1");
+    let node = Rust::start(NatsAdapter::new(&settings)).await;
+    node.io.of("/chat");
+    soon(node.connections.ready()).await;
+    let subscribed = async || {
+        let mut connections = nats.connections().await;
+        connections.sort();
+        let [(publish, nothing), (subscribe, subjects)] = connections.try_into().unwrap();
+        assert_eq!(
+            (publish.as_str(), subscribe.as_str(), nothing.len()),
+            ("web 1:publish", "web 1:subscribe", 0)
+        );
+        let mut begins: Vec<String> = subjects
+            .iter()
+            .map(|subject| subject.trim_end_matches(|c: char| c.is_ascii_hexdigit()).to_owned())
+            .collect();
+        begins.sort();
+        begins
+    };
+    let expected =
+        ["socket.io./", "socket.io./.node.", "socket.io./chat", "socket.io./chat.node.", "socket.io.probe."];
+    assert_eq!(subscribed().await, expected);
+    node.io.close();
+    until(async || subscribed().await == ["socket.io.probe."]).await;
+}
+
 /// Messages of other applications on the same NATS server are none of ours.
 #[tokio::test]
 async fn messages_for_other_applications_are_ignored() {

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::ports::free_port;
-use crate::raw::soon;
+use crate::raw::{Request, soon};
 use crate::tls::Authority;
 
 /// Error message when NATS cannot be started.
@@ -22,6 +23,8 @@ pub struct NatsServer {
     process: Child,
     folder: TempDir,
     port: u16,
+    /// The port of its monitoring.
+    monitoring: Option<u16>,
 }
 
 impl NatsServer {
@@ -39,7 +42,7 @@ impl NatsServer {
         let (folder, port) = (tempfile::tempdir().expect("a directory"), free_port());
         std::fs::write(folder.path().join("nats.conf"), configuration)
             .expect("the directory can be written to");
-        let server = Self { process: spawn(&folder, port), folder, port };
+        let server = Self { process: spawn(&folder, port), folder, port, monitoring: None };
         server.started().await;
         server
     }
@@ -96,6 +99,36 @@ impl NatsServer {
         let mut info = String::new();
         soon(BufReader::new(stream).read_line(&mut info)).await.expect("it answers");
         info
+    }
+
+    /// Starts a server with monitoring.
+    pub async fn start_monitored() -> Self {
+        let monitoring = free_port();
+        let mut server = Self::start_with(&format!("http: \"127.0.0.1:{monitoring}\"")).await;
+        server.monitoring = Some(monitoring);
+        server
+    }
+
+    /// The connections as a server with monitoring shows them, with their subjects.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer.
+    pub async fn connections(&self) -> Vec<(String, Vec<String>)> {
+        let addr = ([127, 0, 0, 1], self.monitoring.expect("it has monitoring")).into();
+        let body = Request::new("GET", "/connz?subs=1").send(addr).await.body;
+        let report: Value = serde_json::from_slice(&body).expect("JSON");
+        let texts = |list: &Value| -> Vec<String> {
+            let list = list.as_array().into_iter().flatten();
+            list.filter_map(|text| Some(text.as_str()?.to_owned())).collect()
+        };
+        let connections = report["connections"].as_array().into_iter().flatten();
+        connections
+            .map(|connection| {
+                let name = connection["name"].as_str().unwrap_or_default();
+                (name.to_owned(), texts(&connection["subscriptions_list"]))
+            })
+            .collect()
     }
 
     /// Publishes messages on a subject, and waits until the server has taken them.

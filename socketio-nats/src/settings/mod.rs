@@ -71,7 +71,8 @@ impl Nats {
     /// hexadecimal digits.
     ///
     /// The servers are those of one NATS cluster. Each attempt to connect takes the next one of a random order, to which the
-    /// servers belong that a server has named (`connect_urls`).
+    /// servers belong that a server has named (`connect_urls`). With TLS such a server, if it is named by its address, has to have
+    /// a certificate for the first name of the URL.
     ///
     /// With `tls://` the connections use TLS, and the certificate of the server is verified, which needs the feature `tls`. With
     /// `nats://` they do not, and a server that requires TLS is not used.

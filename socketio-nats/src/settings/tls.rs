@@ -42,16 +42,15 @@ impl Tls {
         Ok(Self { config: config(roots)?, name: self.name.clone() })
     }
 
-    /// Begins TLS with a server. Servers name others by their address, which their certificates need not have: such a one is
-    /// expected to have the name of a server of the settings (`is_named` is `false`).
+    /// Begins TLS with a server. `is_named` says whether the settings name it.
     pub(crate) async fn connect(
         &self,
         stream: TcpStream,
         host: &str,
         is_named: bool,
     ) -> io::Result<TlsStream<TcpStream>> {
-        let other = self.name.as_deref().filter(|_| !is_named && host.parse::<IpAddr>().is_ok());
-        let name = ServerName::try_from(other.unwrap_or(host).to_owned()).map_err(io::Error::other)?;
+        let name = expected_name(self.name.as_deref(), host, is_named).to_owned();
+        let name = ServerName::try_from(name).map_err(io::Error::other)?;
         TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await
     }
 }
@@ -63,6 +62,30 @@ fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, SettingsError> {
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
+/// The name that the certificate of a server has to have. Servers name others by their address, which their certificates need
+/// not have: such a one has to have the name of a server of the settings.
+fn expected_name<'a>(known: Option<&'a str>, host: &'a str, is_named: bool) -> &'a str {
+    known.filter(|_| !is_named && host.parse::<IpAddr>().is_ok()).unwrap_or(host)
+}
+
 fn wrong(error: impl std::fmt::Display) -> SettingsError {
     SettingsError::Certificates(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_known_by_its_address_alone_has_the_name_of_the_settings() {
+        for (known, host, is_named, expected) in [
+            (Some("nats.example"), "10.0.0.1", false, "nats.example"),
+            (Some("nats.example"), "::1", false, "nats.example"),
+            (Some("nats.example"), "10.0.0.1", true, "10.0.0.1"),
+            (Some("nats.example"), "other.example", false, "other.example"),
+            (None, "10.0.0.1", false, "10.0.0.1"),
+        ] {
+            assert_eq!(expected_name(known, host, is_named), expected);
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! that other load on the machine affects all servers; the main figure is the CPU time of the server's
 //! process, which depends little on other load.
 
+mod brokers;
 mod clients;
 mod cluster;
 mod cores;
@@ -45,6 +46,7 @@ cargo xtask bench --slow-edge    what clients that get stuck cost the gateway an
 cargo xtask bench --cores        our server on one core and on two, into benches/CORES.md
 cargo xtask bench --gateway      the gateway beside the library alone, into benches/GATEWAY.md
 cargo xtask bench --peers        requests at a server that does not have their session, into benches/PEERS.md
+cargo xtask bench --brokers      what a message costs Redis and NATS, into benches/BROKERS.md
 cargo xtask bench --cluster      two servers on one Redis server, beside the official ones, into benches/CLUSTER.md
 cargo xtask bench --faults       the same while the Redis server fails, into benches/FAULTS.md
 cargo xtask bench --clients [ROUNDS]
@@ -75,6 +77,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["--gateway"] => gateway::run(),
         ["--cluster"] => cluster::run(),
         ["--peers"] => peers::run(),
+        ["--brokers"] => brokers::run(),
         ["--faults"] => faults::run(),
         ["--clients"] => clients::run(3),
         ["--clients", rounds] => clients::run(rounds.parse().map_err(|_| USAGE.to_owned())?),

@@ -42,6 +42,10 @@ impl Redis {
         self.folder.join("redis.sock")
     }
 
+    pub(super) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(super) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -33,6 +33,7 @@
 //! The prefix is `socket.io` unless it is set. Namespaces and ids are one token each: ASCII letters, digits, `-`, `_` and `/`
 //! stay, every other byte is written as `%` and two hexadecimal digits. A token of more than 256 bytes is cut off, and ends in
 //! `~` and the SHA-1 digest of the name. A user of NATS needs the permission to publish and to subscribe on `<prefix>.>`.
+//! A process that may publish there can do what a server of the cluster can.
 //!
 //! Servers know each other by heartbeats in each namespace ([`NatsBuilder::heartbeat_interval`]). They ignore messages with
 //! their own id.

@@ -107,6 +107,38 @@ async fn servers_that_answer_as_no_real_one_does_are_given_up() {
     }
 }
 
+/// A server asks whether the client is alive, before it accepts it and later.
+#[tokio::test]
+async fn questions_of_a_server_are_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    let emitter = NatsEmitter::new(&hasty(&url)).build();
+    let (mut stream, _) = soon(listener.accept()).await.unwrap();
+    stream.write_all(INFO).await.unwrap();
+    assert!(received(&mut stream, "PING\r\n").await.starts_with("CONNECT {"));
+    stream.write_all(b"PING\r\n").await.unwrap();
+    assert_eq!(received(&mut stream, "PONG\r\n").await, "PONG\r\n");
+    stream.write_all(PONG).await.unwrap();
+    soon(emitter.connections().ready()).await;
+    stream.write_all(b"+OK\r\nPING\r\n").await.unwrap();
+    assert_eq!(received(&mut stream, "PONG\r\n").await, "PONG\r\n");
+    emitter.emit("x", &NONE).unwrap();
+    assert!(received(&mut stream, "\r\nPING\r\n").await.starts_with("PUB socket.io./ "));
+    stream.write_all(PONG).await.unwrap();
+    soon(emitter.connections().flush()).await;
+    let stats = emitter.connections().stats();
+    assert_eq!((stats.published, stats.unconfirmed, stats.connections), (1, 0, 1), "{stats:?}");
+}
+
+/// What arrives, up to this end.
+async fn received(stream: &mut TcpStream, end: &str) -> String {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(end.as_bytes()) {
+        assert!(soon(stream.read_buf(&mut bytes)).await.unwrap() > 0, "the connection has ended");
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// An error between messages and their confirmation leaves them unconfirmed, and so do errors without end.
 #[tokio::test]
 async fn messages_without_a_confirmation_are_counted() {

@@ -1,5 +1,7 @@
 //! Messages that are larger than NATS or a server takes.
 
+use std::time::Duration;
+
 use socketio_nats::{Nats, NatsAdapter, NatsEmitter, PublishError};
 use socketio_server::EmitError;
 use socketio_server::cluster::AdapterErrorKind;
@@ -76,4 +78,23 @@ async fn a_message_beyond_max_received_bytes_is_dropped() {
     until(async || node.connections.stats().received_bytes == 0).await;
     let stats = node.connections.stats();
     assert_eq!((stats.dropped, stats.bad_messages, stats.connections), (1, 0, 2), "{stats:?}");
+}
+
+/// An answer is one message too: a server with more sockets than fit is missing, and its answer is counted.
+#[tokio::test]
+async fn an_answer_beyond_max_payload_is_missing() {
+    let nats = NatsServer::start_with("max_payload: 4000").await;
+    let settings = Nats::open(&nats.url()).unwrap();
+    let adapter = || NatsAdapter::builder(&settings).requests_timeout(Duration::from_millis(500)).build();
+    let nodes = [Rust::start(adapter()).await, Rust::start(adapter()).await];
+    let mut clients = vec![Client::connect(nodes[1].addr).await];
+    until(async || nodes[0].io.fetch_sockets().await.is_ok_and(|found| found.len() == 1)).await;
+    for _ in 0..30 {
+        clients.push(Client::connect(nodes[1].addr).await);
+    }
+    let partial = nodes[0].io.fetch_sockets().await.unwrap_err().partial().unwrap();
+    assert_eq!((partial.answers.len(), partial.missing), (0, 1));
+    assert_eq!(nodes[1].connections.stats().lost, 1);
+    let one = nodes[0].io.to(&clients[7].id).fetch_sockets().await.unwrap();
+    assert_eq!(one.len(), 1, "an answer that fits");
 }

@@ -77,7 +77,8 @@ impl Nats {
     /// With `tls://` the connections use TLS, and the certificate of the server is verified, which needs the feature `tls`. With
     /// `nats://` they do not, and a server that requires TLS is not used.
     ///
-    /// NKeys, JWTs (files with credentials) and client certificates are not supported.
+    /// NKeys, JWTs (files with credentials), client certificates and TLS that begins before INFO (`handshake_first`) are not
+    /// supported.
     pub fn open(url: &str) -> Result<Self, SettingsError> {
         let url::Url { servers, credentials, tls } = url::parse(url)?;
         #[cfg(not(feature = "tls"))]

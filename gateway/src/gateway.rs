@@ -71,8 +71,8 @@ impl Gateway {
         let proxies = Proxies::new(&config.server)?;
         let address_limits = Arc::new(AddressLimits::new(&config.limits, &proxies, &counters.refused)?);
         let namespace_limit = NamespaceLimit::new(config.limits.namespaces_per_connection, &counters.refused);
-        let (cluster, adapter) = Cluster::open(&config.cluster)?;
-        let io = server::build(&config, &origins, &address_limits, adapter, &cluster)?;
+        let (cluster, media) = Cluster::open(&config.cluster, &config.transport)?;
+        let io = server::build(&config, &origins, &address_limits, media, &cluster)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);

@@ -5,16 +5,16 @@ use std::time::Duration;
 use engineio::{Origins, SlowConsumer};
 use socketio_server::{Recovery, Server};
 
-use crate::cluster::{AnyAdapter, Cluster};
+use crate::cluster::{Cluster, Media};
 use crate::config::Config;
 use crate::limits::address_limits::AddressLimits;
 
-/// Builds the server. The adapter is that of the cluster, if there is one.
+/// Builds the server. The media are those of the cluster, if there is one.
 pub(crate) fn build(
     config: &Config,
     origins: &Origins,
     address_limits: &AddressLimits,
-    adapter: Option<AnyAdapter>,
+    media: Option<Media>,
     cluster: &Cluster,
 ) -> Result<Server, engineio::ConfigError> {
     let transport = &config.transport;
@@ -53,8 +53,12 @@ pub(crate) fn build(
                 .skip_middlewares(false),
         ),
     };
-    match adapter.zip(cluster.node()) {
-        Some((adapter, node)) => builder.adapter(adapter).node_name(node).build(),
+    let Some((Media { adapter, peers }, node)) = media.zip(cluster.node()) else { return builder.build() };
+    let builder = builder.adapter(adapter).node_name(node);
+    match peers {
+        Some(peers) => {
+            builder.engine(|engine| engine.peers(peers.medium).peer_settings(peers.settings)).build()
+        }
         None => builder.build(),
     }
 }

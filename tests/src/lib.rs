@@ -7,7 +7,7 @@ pub mod gate;
 pub mod nats;
 pub mod node;
 pub mod peers;
-mod ports;
+pub mod ports;
 #[cfg(unix)]
 pub mod postgres;
 pub mod program;

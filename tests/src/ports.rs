@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A port that is free. The ports are below those that the system gives away.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const PORTS: std::ops::Range<u16> = 20_000..32_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Test programs that run at the same time begin at different ports.

@@ -8,13 +8,16 @@ mod adapter;
 mod answers;
 mod elsewhere;
 mod members;
+mod peers;
 mod question;
 mod revocations;
+mod sharing;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engineio::peers::PeerLinks;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,8 +29,10 @@ pub(crate) use self::adapter::AnyAdapter;
 pub(crate) use self::answers::{Answerer, NodeStats, RoomList};
 pub(crate) use self::elsewhere::Emission;
 use self::members::Members;
+pub(crate) use self::peers::Peers;
 pub(crate) use self::question::Question;
 use self::question::{ASK, Answer, HERE, Presence};
+pub(crate) use self::sharing::Sharing;
 use crate::config::{self, STATS_NAMESPACE};
 
 /// Interval at which a node tells the others that it is there. Costs one small message.
@@ -43,6 +48,14 @@ pub enum ClusterError {
     /// The URL cannot be read.
     #[error("cluster.redis: the URL cannot be read")]
     Url,
+    /// The address for other gateways cannot be listened on.
+    #[error("cluster.peers_listen: {address}: {source}")]
+    Peers {
+        /// Address in the configuration.
+        address: String,
+        /// I/O error.
+        source: std::io::Error,
+    },
     /// The system has no random bytes for the name of the node.
     #[error("cluster.node: the system has no random bytes: {0}")]
     Random(#[from] getrandom::Error),
@@ -58,7 +71,15 @@ struct Membership {
     /// Distinguishes this run of the node from others with the same name.
     instance: String,
     connections: Connections,
+    /// The direct connections to gateways that share their sessions with this one, if any do.
+    links: Option<PeerLinks>,
     members: Members,
+}
+
+/// What the server of a node needs.
+pub(crate) struct Media {
+    pub(crate) adapter: AnyAdapter,
+    pub(crate) peers: Option<Peers>,
 }
 
 /// Answers of the other nodes.
@@ -87,8 +108,11 @@ pub(crate) struct Partial {
 }
 
 impl Cluster {
-    /// Opens the connections to Redis, if there is a cluster.
-    pub(crate) fn open(settings: &config::Cluster) -> Result<(Self, Option<AnyAdapter>), ClusterError> {
+    /// Opens the connections to Redis, if there is a cluster, and listens for gateways that share their sessions.
+    pub(crate) fn open(
+        settings: &config::Cluster,
+        transport: &config::Transport,
+    ) -> Result<(Self, Option<Media>), ClusterError> {
         if !settings.is_enabled() {
             return Ok((Self(None), None));
         }
@@ -102,8 +126,9 @@ impl Cluster {
         };
         let adapter = AnyAdapter::open(settings, &node).ok_or(ClusterError::Url)?;
         let connections = adapter.connections().clone();
-        let link = Membership { node, instance, connections, members: Members::default() };
-        Ok((Self(Some(Arc::new(link))), Some(adapter)))
+        let (peers, links) = Peers::open(settings, transport)?.unzip();
+        let link = Membership { node, instance, connections, links, members: Members::default() };
+        Ok((Self(Some(Arc::new(link))), Some(Media { adapter, peers })))
     }
 
     /// Whether this gateway is a node of a cluster.
@@ -124,6 +149,12 @@ impl Cluster {
     /// Name of the state of the link to Redis; `None` without a cluster.
     pub(crate) fn health(&self) -> Option<&'static str> {
         self.0.as_ref().map(|link| link.health())
+    }
+
+    /// The gateways that share their sessions with this one; `None` if none do.
+    pub(crate) fn sharing(&self, io: &Server) -> Option<Sharing> {
+        let links = self.0.as_ref()?.links.as_ref()?;
+        Some(Sharing::of(io, links))
     }
 
     /// Names of the other gateways, as far as this one has heard of them.

@@ -23,16 +23,24 @@ const RELOADED: &[&str] = &[
 ];
 
 /// Names of the settings that differ and do not take effect before the next start. Values of keys and secrets
-/// are not compared, as they serialize to a mask; the URL of Redis is.
+/// are not compared, as they serialize to a mask; those of the cluster are.
 pub(crate) fn needing_restart(before: &Config, after: &Config) -> Vec<String> {
-    let is_other_redis = before.cluster.redis != after.cluster.redis;
+    let mut changed_secrets = Vec::new();
+    for (name, [before, after]) in [
+        ("cluster.redis", [&before.cluster.redis, &after.cluster.redis]),
+        ("cluster.peers_key", [&before.cluster.peers_key, &after.cluster.peers_key]),
+    ] {
+        if before != after {
+            changed_secrets.push(name);
+        }
+    }
     let [before, after] = [tree(before), tree(after)];
     let differs = |name: &String| {
         let at = |tree: &Map<String, Value>| {
             let (section, key) = name.split_once('.')?;
             tree.get(section)?.get(key).cloned()
         };
-        let differs = at(&before) != at(&after) || name == "cluster.redis" && is_other_redis;
+        let differs = at(&before) != at(&after) || changed_secrets.contains(&name.as_str());
         !RELOADED.contains(&name.as_str()) && differs
     };
     keys::all(&template()).into_iter().filter(differs).collect()
@@ -64,6 +72,14 @@ mod tests {
         let after = Config { cluster: cluster("redis://127.0.0.1:1/"), ..Config::default() };
         assert_eq!(needing_restart(&before, &before), Vec::<String>::new());
         assert_eq!(needing_restart(&before, &after), ["cluster.redis"]);
+        let mut after = before.clone();
+        after.cluster.peers_key = "a key of all gateways".into();
+        after.cluster.peers_listen = "10.0.0.1:4000".to_owned();
+        let expected = ["cluster.peers_key", "cluster.peers_listen"];
+        assert_eq!(needing_restart(&before, &after), expected);
+        let before = after.clone();
+        after.cluster.peers_key = "another key of all gateways".into();
+        assert_eq!(needing_restart(&before, &after), ["cluster.peers_key"]);
     }
 
     fn cluster(redis: &str) -> crate::config::Cluster {

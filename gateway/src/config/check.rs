@@ -66,6 +66,9 @@ impl Config {
                 "no TLS: an attacker on the network path can read and send events of clients, and the password of Redis",
             );
         }
+        for (key, message) in self.cluster.risks_of_peers() {
+            risk(key, message);
+        }
         risks
     }
 
@@ -162,8 +165,8 @@ fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
     for (key, message) in config.webhooks.invalid_settings(&config.transport) {
         error(key, message);
     }
-    for (key, message) in config.cluster.invalid_settings() {
-        error(key, message);
+    for (key, message) in config.cluster.invalid_settings(&config.transport) {
+        error(key, &message);
     }
     if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
         error("origins.credentials", "not possible with the origin *: any page could act as its user");

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use socketio_redis::Redis;
 
+use super::Transport;
 use super::secret::Secret;
 
 /// The forms of the URL.
@@ -47,6 +48,38 @@ pub struct Cluster {
     /// Number of events that the stream of `streams` keeps, about. Default 10,000; Redis holds them in memory. A client
     /// that has missed more is not recovered.
     pub stream_length: u64,
+    /// The gateways that share their sessions, so that a client may send each request to any of them and the load
+    /// balancer needs no sticky sessions: `host:port`, or `unix:` and a path. All addresses of a name count, and it is
+    /// resolved again all the time; the own address may be among them. Default none. Needs `peers_listen`. Cost: a
+    /// connection to each, and two or three messages for each request that arrives at another gateway than that of its
+    /// session.
+    pub peers: Vec<String>,
+    /// Address at which the other gateways of `peers` reach this one: an IP address with a port, or `unix:` and a path.
+    /// Default empty: sessions are not shared. The connections are not encrypted, so the network has to be a private one.
+    pub peers_listen: String,
+    /// Key that the gateways of `peers` prove to each other, at least 16 bytes, the same at all. Default empty, which is
+    /// possible only if all addresses are of this machine.
+    pub peers_key: Secret,
+    /// The longest wait for the answer of another gateway about a session, in milliseconds. Default 1,000. Then the
+    /// request is answered as one for an unknown session, and the client opens a new one.
+    pub peers_response_timeout_ms: u64,
+    /// Time for which a new polling session is not connected yet, in milliseconds. Default 300. A client that upgrades
+    /// at another gateway within that time takes its session there. With 0 its WebSocket is relayed: each of its
+    /// messages is then one between the gateways too. Clients that only poll wait that much longer for their first
+    /// answer.
+    pub peers_delayed_connection_ms: u64,
+    /// Limit of the requests to other gateways that wait for an answer. Default 10,000, about 200 bytes each; requests of
+    /// clients beyond it get 503.
+    pub peers_max_open_requests: usize,
+    /// Limit of the polls that wait here for sessions of other gateways, and of relayed WebSockets. Default 0:
+    /// `server.max_sessions`. Requests beyond it get 503. A WebSocket costs as much memory as a session.
+    pub peers_max_relayed: usize,
+    /// Time after which a silent gateway counts as lost, in milliseconds. Default 6,000, the same at all gateways; each
+    /// says something after a third of it. The sessions of a lost gateway are unknown, and relayed connections end.
+    pub peers_timeout_ms: u64,
+    /// Limit of the bytes that wait for one gateway. Default 134,217,728 (128 MiB). Beyond it the connection ends, as the
+    /// gateway does not keep up. It must be twice `transport.max_buffered_bytes` or more. Cost: memory.
+    pub peers_max_queued_bytes: usize,
 }
 
 impl Default for Cluster {
@@ -59,6 +92,15 @@ impl Default for Cluster {
             request_timeout_ms: 2000,
             max_queued_bytes: 16 << 20,
             stream_length: 10_000,
+            peers: Vec::new(),
+            peers_listen: String::new(),
+            peers_key: Secret::default(),
+            peers_response_timeout_ms: 1000,
+            peers_delayed_connection_ms: 300,
+            peers_max_open_requests: 10_000,
+            peers_max_relayed: 0,
+            peers_timeout_ms: 6000,
+            peers_max_queued_bytes: 128 << 20,
         }
     }
 }
@@ -90,11 +132,18 @@ impl Cluster {
     }
 
     /// Checks that types cannot express: the invalid settings of this section, with the expected values.
-    pub(super) fn invalid_settings(&self) -> Vec<(&'static str, &'static str)> {
+    pub(super) fn invalid_settings(&self, transport: &Transport) -> Vec<(&'static str, String)> {
         let mut invalid_settings = Vec::new();
-        if !self.is_enabled() {
-            return invalid_settings;
+        if self.is_enabled() {
+            let invalid = self.invalid_medium().into_iter();
+            invalid_settings.extend(invalid.map(|(key, message)| (key, message.to_owned())));
         }
+        invalid_settings.extend(self.invalid_peers(transport));
+        invalid_settings
+    }
+
+    fn invalid_medium(&self) -> Vec<(&'static str, &'static str)> {
+        let mut invalid_settings = Vec::new();
         if self.open().is_none() {
             invalid_settings.push(("cluster.redis", URLS));
         }

@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 pub mod load;
 mod origin_list;
+mod peers;
 pub(crate) mod sample;
 mod secret;
 mod urls;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use self::check::{InvalidSetting, RiskySetting};
 pub use self::cluster::{Cluster, ClusterKind};
 pub use self::limits::{Excess, Limits};
+pub(crate) use self::peers::PeersAddress;
 pub use self::secret::Secret;
 
 /// Namespace in which operators receive the live statistics.

@@ -29,7 +29,7 @@ pub(super) fn live() -> HttpResponse {
     response::json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
-/// Response of `/health/ready`: whether new clients are accepted, and the state of the link to the cluster.
+/// Response of `/health/ready`: whether new clients are accepted, and the state of the links to the cluster.
 pub(super) fn ready(gateway: &Gateway) -> HttpResponse {
     let status = |text| response::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": text}));
     if !gateway.is_ready() {
@@ -37,10 +37,16 @@ pub(super) fn ready(gateway: &Gateway) -> HttpResponse {
     } else if gateway.descriptors().have_run_out() {
         status("out_of_descriptors")
     } else {
-        // A node without Redis still serves its own clients, so its state does not make it unready.
-        match gateway.cluster().health() {
-            Some(health) => response::json(StatusCode::OK, &json!({"status": "ok", "cluster": health})),
-            None => response::json(StatusCode::OK, &json!({"status": "ok"})),
+        // A node without Redis or the other gateways still serves its own clients, so that its links do not make it
+        // unready.
+        let mut ready = json!({"status": "ok"});
+        if let Some(health) = gateway.cluster().health() {
+            ready["cluster"] = health.into();
         }
+        if let Some(sharing) = gateway.cluster().sharing(gateway.io()) {
+            let connected = sharing.connected();
+            ready["peers"] = json!({"connected": connected, "lost": sharing.nodes.len() - connected});
+        }
+        response::json(StatusCode::OK, &ready)
     }
 }

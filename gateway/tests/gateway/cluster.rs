@@ -7,7 +7,7 @@ use tests::redis::{RedisCluster, RedisServer, Sentinels};
 use crate::metrics::read;
 use crate::support::{Client, Running, parsed, start};
 
-const KEY: &str = "a key of all operators";
+pub(crate) const KEY: &str = "a key of all operators";
 
 /// The Redis servers of a cluster of gateways.
 pub(crate) trait Medium {

@@ -12,6 +12,7 @@ mod cluster_deploy;
 mod cluster_faults;
 mod cluster_limits;
 mod cluster_media;
+mod cluster_peers;
 mod cluster_recovery;
 mod cluster_state;
 mod cluster_webhooks;

@@ -5,8 +5,14 @@ use serde_json::{Map, Value, json};
 use crate::config::{Config, keys};
 
 /// Settings whose values are secrets. They appear in no message.
-const SECRETS: &[&str] =
-    &["api.keys", "auth.jwt_key", "auth.session_secret", "cluster.redis", "webhooks.secrets"];
+const SECRETS: &[&str] = &[
+    "api.keys",
+    "auth.jwt_key",
+    "auth.session_secret",
+    "cluster.peers_key",
+    "cluster.redis",
+    "webhooks.secrets",
+];
 
 /// Description of what is wrong with a value, for its setting and that setting's default; `None` if the type
 /// of the setting accepts it.

@@ -174,7 +174,8 @@ impl TcpPeers {
         }
     }
 
-    /// The addresses of the nodes, and whether there is a connection to each.
+    /// The nodes by address, and whether there is a connection to each. A node with several addresses is listed with the
+    /// one that is connected.
     pub fn status(&self) -> Vec<NodeStatus> {
         self.link.addresses.all()
     }

@@ -126,9 +126,18 @@ impl Nodes {
         loop {
             for name in &self.settings.nodes {
                 match resolve(name).await {
-                    Ok(addresses) => drop(known.insert(name, addresses)),
+                    Ok(addresses) => {
+                        if known.insert(name, addresses).is_none() {
+                            self.link.addresses.set(name, None);
+                        }
+                    }
                     // The addresses of before are as good as none.
-                    Err(error) => trace::unreachable(name, &error),
+                    Err(error) => {
+                        trace::unreachable(name, &error);
+                        if !known.contains_key(name.as_str()) {
+                            self.link.addresses.set(name, Some(NodeState::Unreachable(error.to_string())));
+                        }
+                    }
                 }
             }
             *self.addresses.lock() = known.values().flatten().cloned().collect();
@@ -149,20 +158,21 @@ impl Nodes {
     async fn keep(&self, address: &Address, mut first: Option<FirstAttempt>) {
         let name = address.to_string();
         let _listed = Listed { nodes: self, name: &name };
-        self.link.addresses.set(&name, NodeState::Connecting);
+        self.link.addresses.set(&name, Some(NodeState::Connecting));
         let mut backoff = Backoff::new(DELAYS[0], DELAYS[1]);
         while !self.link.is_closed() && self.addresses.lock().contains(address) {
             let ended = self.dial(address, &name, &mut backoff, &mut first).await;
             first = None;
             let (state, delay) = match ended {
-                Ok(Attempt::Own) => (NodeState::Own, self.settings.refresh),
-                Ok(Attempt::Connected) => (NodeState::Connected, self.settings.refresh),
+                Ok(Attempt::Own) => (Some(NodeState::Own), self.settings.refresh),
+                Ok(Attempt::Connected) => (None, self.settings.refresh),
                 Ok(Attempt::Ended) => {
-                    (NodeState::Unreachable("the connection has ended".to_owned()), backoff.next_delay())
+                    let why = "the connection has ended".to_owned();
+                    (Some(NodeState::Unreachable(why)), backoff.next_delay())
                 }
                 Err(error) => {
                     trace::unreachable(&name, &error);
-                    (NodeState::Unreachable(error.to_string()), backoff.next_delay())
+                    (Some(NodeState::Unreachable(error.to_string())), backoff.next_delay())
                 }
             };
             self.link.addresses.set(&name, state);
@@ -195,7 +205,7 @@ impl Nodes {
             Err(found) => return Ok(found),
         };
         backoff.connected();
-        let connected = || self.link.addresses.set(name, NodeState::Connected);
+        let connected = || self.link.addresses.set(name, Some(NodeState::Connected));
         let is_new = self.carry(stream, dialed(&tag), first.take(), connected).await;
         Ok(if is_new { Attempt::Ended } else { Attempt::Connected })
     }
@@ -240,7 +250,7 @@ struct Listed<'a> {
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        self.nodes.link.addresses.remove(self.name);
+        self.nodes.link.addresses.set(self.name, None);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::sync::Mutex;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeStatus {
-    /// The address, as the name in [`TcpPeers::nodes`](super::TcpPeers::nodes) was resolved.
+    /// An address of a name in [`TcpPeers::nodes`](super::TcpPeers::nodes), or a name that has no address.
     pub address: String,
     /// The state of the connection to it.
     pub state: NodeState,
@@ -40,12 +40,13 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    pub(super) fn set(&self, address: &str, state: NodeState) {
-        self.states.lock().insert(address.to_owned(), state);
-    }
-
-    pub(super) fn remove(&self, address: &str) {
-        self.states.lock().remove(address);
+    /// The state of an address, or none: it has no node any more, or one that is connected by another address.
+    pub(super) fn set(&self, address: &str, state: Option<NodeState>) {
+        let mut states = self.states.lock();
+        match state {
+            Some(state) => drop(states.insert(address.to_owned(), state)),
+            None => drop(states.remove(address)),
+        }
     }
 
     pub(super) fn all(&self) -> Vec<NodeStatus> {

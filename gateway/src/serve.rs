@@ -65,6 +65,8 @@ impl Gateway {
     }
 
     async fn accept_clients(&self, listener: &TcpListener, kind: Listener) {
+        // A gateway that does not know this one would refuse requests for its sessions.
+        self.cluster().peers_ready().await;
         match self.tls() {
             Some(tls) => {
                 let watch = Arc::clone(tls).watch();

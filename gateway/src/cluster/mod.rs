@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engineio::peers::PeerLinks;
+use engineio::peers::TcpPeers;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -72,7 +72,7 @@ struct Membership {
     instance: String,
     connections: Connections,
     /// The direct connections to gateways that share their sessions with this one, if any do.
-    links: Option<PeerLinks>,
+    peers: Option<TcpPeers>,
     members: Members,
 }
 
@@ -126,8 +126,9 @@ impl Cluster {
         };
         let adapter = AnyAdapter::open(settings, &node).ok_or(ClusterError::Url)?;
         let connections = adapter.connections().clone();
-        let (peers, links) = Peers::open(settings, transport)?.unzip();
-        let link = Membership { node, instance, connections, links, members: Members::default() };
+        let peers = Peers::open(settings, transport)?;
+        let medium = peers.as_ref().map(|peers| peers.medium.clone());
+        let link = Membership { node, instance, connections, peers: medium, members: Members::default() };
         Ok((Self(Some(Arc::new(link))), Some(Media { adapter, peers })))
     }
 
@@ -153,8 +154,15 @@ impl Cluster {
 
     /// The gateways that share their sessions with this one; `None` if none do.
     pub(crate) fn sharing(&self, io: &Server) -> Option<Sharing> {
-        let links = self.0.as_ref()?.links.as_ref()?;
-        Some(Sharing::of(io, links))
+        let peers = self.0.as_ref()?.peers.as_ref()?;
+        Some(Sharing::of(io, peers))
+    }
+
+    /// Waits until the gateways that share their sessions with this one know it, if they can be reached.
+    pub(crate) async fn peers_ready(&self) {
+        if let Some(peers) = self.0.as_ref().and_then(|link| link.peers.as_ref()) {
+            peers.ready().await;
+        }
     }
 
     /// Names of the other gateways, as far as this one has heard of them.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use engineio::peers::{Listener, PeerLinks, PeerSettings, TcpPeers};
+use engineio::peers::{Listener, PeerSettings, TcpPeers};
 
 use super::ClusterError;
 use crate::config::{self, PeersAddress, Transport};
@@ -24,7 +24,7 @@ impl Peers {
     pub(super) fn open(
         settings: &config::Cluster,
         transport: &Transport,
-    ) -> Result<Option<(Self, PeerLinks)>, ClusterError> {
+    ) -> Result<Option<Self>, ClusterError> {
         let Some(address) = settings.has_peers().then(|| settings.peers_address()).flatten() else {
             return Ok(None);
         };
@@ -40,7 +40,6 @@ impl Peers {
             .max_message_bytes(settings.peers_max_message_bytes(transport))
             .max_queued_bytes(settings.peers_max_queued_bytes)
             .timeout(Duration::from_millis(settings.peers_timeout_ms));
-        let links = medium.links();
         let peers = PeerSettings::new()
             .response_timeout(Duration::from_millis(settings.peers_response_timeout_ms))
             .delayed_connection_timeout(Duration::from_millis(settings.peers_delayed_connection_ms))
@@ -49,7 +48,7 @@ impl Peers {
             0 => peers,
             connections => peers.max_relayed(connections),
         };
-        Ok(Some((Self { medium, settings }, links)))
+        Ok(Some(Self { medium, settings }))
     }
 }
 

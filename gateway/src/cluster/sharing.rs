@@ -1,6 +1,6 @@
 //! The state of shared sessions at one gateway, for operators.
 
-use engineio::peers::{PeerLinks, PeerNode};
+use engineio::peers::{NodeState, NodeStatus, TcpPeers};
 use serde::{Deserialize, Serialize};
 use socketio_server::Server;
 
@@ -25,10 +25,15 @@ pub(crate) struct SharingNode {
 }
 
 impl Sharing {
-    pub(super) fn of(io: &Server, links: &PeerLinks) -> Self {
+    pub(super) fn of(io: &Server, peers: &TcpPeers) -> Self {
         let stats = io.engine().peer_stats();
-        let node = |PeerNode { address, is_connected, .. }| SharingNode { address, connected: is_connected };
-        let nodes = links.nodes().into_iter().map(node).collect();
+        let node = |NodeStatus { address, state, .. }| match state {
+            NodeState::Connected => Some(SharingNode { address, connected: true }),
+            NodeState::Unreachable(_) => Some(SharingNode { address, connected: false }),
+            // This gateway itself, or one that nothing is known of yet.
+            _ => None,
+        };
+        let nodes = peers.status().into_iter().filter_map(node).collect();
         Self { nodes, relayed: stats.relayed, open_requests: stats.open_requests }
     }
 

@@ -103,6 +103,7 @@ impl Gateway {
                 tokens: Arc::clone(&tokens),
                 disconnects: Arc::clone(&disconnects),
                 started,
+                links: cluster.links().cloned(),
             },
         );
         cluster.follow_revocations(&io, &tokens, &shared);

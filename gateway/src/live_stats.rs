@@ -12,7 +12,7 @@ use socketio_server::{ConnectError, Namespace, Server, Socket, WeakServer};
 
 use crate::auth::operators::{self, Operators};
 use crate::auth::refusal::Refusal;
-use crate::cluster::{Answered, Cluster, NodeStats, Partial, Question};
+use crate::cluster::{Answered, Cluster, NodeStats, Partial, Question, Sharing};
 use crate::config::STATS_NAMESPACE;
 use crate::node::listing;
 use crate::stats::disconnects::Disconnects;
@@ -37,6 +37,9 @@ struct ClusterStats {
 struct NodeConnections {
     node: String,
     connections: usize,
+    /// The sessions that it shares with others, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peers: Option<Sharing>,
 }
 
 /// State of the namespace.
@@ -125,9 +128,12 @@ impl LiveStats {
         };
         let asked = self.cluster.ask::<NodeStats>(&io, &Question::Stats).await;
         let mut rooms = listing::room_names(&io);
-        let mut nodes = vec![NodeConnections { node: node.to_owned(), connections: stats.connected() }];
+        let peers = self.cluster.sharing(&io);
+        let mut nodes =
+            vec![NodeConnections { node: node.to_owned(), connections: stats.connected(), peers }];
         for Answered { node, answer, .. } in asked.answers {
-            nodes.push(NodeConnections { node, connections: answer.stats.connected() });
+            let (connections, peers) = (answer.stats.connected(), answer.sharing);
+            nodes.push(NodeConnections { node, connections, peers });
             stats.add(answer.stats);
             rooms.add(answer.rooms);
         }

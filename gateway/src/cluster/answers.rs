@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use engineio::peers::PeerLinks;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketio_server::{Server, WeakServer};
 
 use super::question::Question;
+use super::sharing::Sharing;
 use crate::auth::tokens::Tokens;
 use crate::node::clients;
 use crate::node::distinct::Distinct;
@@ -26,6 +28,8 @@ pub(crate) struct Answerer {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) disconnects: Arc<Disconnects>,
     pub(crate) started: Instant,
+    /// The direct connections to other nodes, if this one shares its sessions.
+    pub(crate) links: Option<PeerLinks>,
 }
 
 /// Rooms of a node.
@@ -41,6 +45,9 @@ pub(crate) struct RoomList {
 pub(crate) struct NodeStats {
     pub(crate) stats: Stats,
     pub(crate) rooms: Distinct,
+    /// The sessions that the node shares with others. An older node does not tell.
+    #[serde(default)]
+    pub(crate) sharing: Option<Sharing>,
 }
 
 impl Answerer {
@@ -64,7 +71,8 @@ impl Answerer {
             }
             Question::Stats => {
                 let stats = Stats::collect(io, &self.disconnects, self.started.elapsed());
-                to_json(&NodeStats { stats, rooms: listing::room_names(io) })
+                let sharing = self.links.as_ref().map(|links| Sharing::of(io, links));
+                to_json(&NodeStats { stats, rooms: listing::room_names(io), sharing })
             }
             Question::Totals => to_json(&Totals::of(io)),
             Question::Counts => to_json(&listing::counts(io, true)),

@@ -72,95 +72,18 @@ struct Membership {
     instance: String,
     connections: Connections,
     /// The direct connections to gateways that share their sessions with this one, if any do.
-    peers: Option<TcpPeers>,
-    members: Members,
-}
-
-/// What the server of a node needs.
-pub(crate) struct Media {
-    pub(crate) adapter: AnyAdapter,
-    pub(crate) peers: Option<Peers>,
-}
-
-/// Answers of the other nodes.
-#[derive(Debug)]
-pub(crate) struct Answers<T> {
-    pub(crate) answers: Vec<Answered<T>>,
-    pub(crate) partial: Option<Partial>,
-}
-
-/// Answer of one node.
-#[derive(Debug)]
-pub(crate) struct Answered<T> {
-    /// Name of the node.
-    pub(crate) node: String,
-    pub(crate) instance: String,
-    pub(crate) answer: T,
-}
-
-/// Missing parts of a result of the whole cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Partial {
-    /// Names of the nodes that did not answer.
-    pub(crate) missing: Vec<String>,
-    /// State of the link to Redis: `connected`, `deaf` or `down`.
-    pub(crate) link: &'static str,
-}
-
-impl Cluster {
-    /// Opens the connections to Redis, if there is a cluster, and listens for gateways that share their sessions.
-    pub(crate) fn open(
-        settings: &config::Cluster,
-        transport: &config::Transport,
-    ) -> Result<(Self, Option<Media>), ClusterError> {
-        if !settings.is_enabled() {
-            return Ok((Self(None), None));
-        }
-        tokio::runtime::Handle::try_current().map_err(|_| ClusterError::Runtime)?;
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes)?;
-        let instance = format!("{:016x}", u64::from_le_bytes(bytes));
-        let node = match settings.node.as_str() {
-            "" => format!("{}-{}", host_name(), &instance[..4]),
-            name => name.to_owned(),
-        };
-        let adapter = AnyAdapter::open(settings, &node).ok_or(ClusterError::Url)?;
-        let connections = adapter.connections().clone();
-        let peers = Peers::open(settings, transport)?;
-        let medium = peers.as_ref().map(|peers| peers.medium.clone());
-        let link = Membership { node, instance, connections, peers: medium, members: Members::default() };
-        Ok((Self(Some(Arc::new(link))), Some(Media { adapter, peers })))
+    pub(crate) fn peers(&self) -> Option<&TcpPeers> {
+        self.0.as_ref()?.peers.as_ref()
     }
 
-    /// Whether this gateway is a node of a cluster.
-    pub(crate) fn is_enabled(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Name of this node; `None` without a cluster.
-    pub(crate) fn node(&self) -> Option<&str> {
-        self.0.as_ref().map(|link| link.node.as_str())
-    }
-
-    /// The connections to Redis.
-    pub(crate) fn connections(&self) -> Option<&Connections> {
-        self.0.as_ref().map(|link| &link.connections)
-    }
-
-    /// Name of the state of the link to Redis; `None` without a cluster.
-    pub(crate) fn health(&self) -> Option<&'static str> {
-        self.0.as_ref().map(|link| link.health())
-    }
-
-    /// The gateways that share their sessions with this one; `None` if none do.
+    /// What [`peers`](Self::peers) shows now.
     pub(crate) fn sharing(&self, io: &Server) -> Option<Sharing> {
-        let peers = self.0.as_ref()?.peers.as_ref()?;
-        Some(Sharing::of(io, peers))
+        self.peers().map(|peers| Sharing::of(io, peers))
     }
 
     /// Waits until the gateways that share their sessions with this one know it, if they can be reached.
     pub(crate) async fn peers_ready(&self) {
-        if let Some(peers) = self.0.as_ref().and_then(|link| link.peers.as_ref()) {
+        if let Some(peers) = self.peers() {
             peers.ready().await;
         }
     }

@@ -90,6 +90,7 @@ pub(crate) static ROUTES: &[Route] = &[
     get("/api/rooms", Action::Api(Call::Rooms), "All rooms with the ids of their clients"),
     get("/api/sockets", Action::Api(Call::Sockets), "Clients: ?namespace, room, user, limit, after"),
     get("/api/counts", Action::Api(Call::Counts), "Numbers of clients, rooms and users"),
+    get("/api/info", Action::Api(Call::Info), "This gateway, and its links to the others of a cluster"),
     post(
         "/api/auth/acquire-session",
         Call::AcquireSession,

@@ -9,7 +9,9 @@ use tests::ports::free_port;
 use tests::raw::{Polling, Request, Response, WebSocket, soon, until};
 use tests::redis::RedisServer;
 
-use crate::cluster::{Medium, call, data, known, settings};
+use crate::cluster::{KEY, Medium, call, data, known, settings};
+use crate::metrics::read;
+use crate::openapi::Described;
 use crate::support::{Running, config, parsed, start};
 
 /// The key of gateways that share their sessions.
@@ -294,4 +296,67 @@ async fn an_address_that_is_in_use_is_named() {
     let Err(StartError::Cluster(error)) = Gateway::new(config(settings)) else { panic!("refused") };
     let expected = format!("cluster.peers_listen: {}: ", addresses[0]);
     assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+/// Operators see the links in the health, the metrics, the API and the statistics.
+#[tokio::test]
+async fn the_links_are_shown() {
+    let redis = RedisServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    // There is no third gateway.
+    let addresses = sockets(folder.path(), &["a", "b", "c"]);
+    let more = json!({"cluster": {"peers_delayed_connection_ms": 0}});
+    let a = start(sharing(&redis, "a", &addresses[0], &addresses, &more)).await;
+    let b = start(sharing(&redis, "b", &addresses[1], &addresses, &more)).await;
+    for node in [&a, &b] {
+        until(async || peers(node).await == json!({"connected": 1, "lost": 1})).await;
+        until(async || known(node).await == ["a", "b"]).await;
+    }
+    let Polling { open, response, target, .. } =
+        Polling::open(a.addr, "/socket.io/?EIO=4&transport=polling").await;
+    let mut ws = Polling::from_parts(b.addr, open, response, target).upgrade().await;
+    ws.send("40").await;
+    assert!(ws.text().await.starts_with("40{"));
+
+    let described = Described::of(&a).await;
+    for (node, other, relayed) in [(&a, &addresses[1], 0), (&b, &addresses[0], 1)] {
+        let metrics = read(node).await;
+        let name = node.gateway.node().unwrap();
+        let sample = |name: &str, labels: &str| metrics[&format!("gateway_peer_{name}{{{labels}}}")];
+        let node_label = format!("node=\"{name}\"");
+        for (address, is_connected) in [(other, 1), (&addresses[2], 0)] {
+            assert_eq!(sample("connected", &format!("{node_label},peer=\"{address}\"")), is_connected);
+        }
+        assert_eq!((sample("relayed", &node_label), sample("open_requests", &node_label)), (relayed, 0));
+
+        let info = node.operator("GET", "/api/info").send(node.addr).await;
+        described.holds("get", "/api/info", &info);
+        let info = &parsed(&info).1["data"];
+        let others: Vec<_> = ["a", "b"].into_iter().filter(|other| *other != name).collect();
+        assert_eq!(info["node"], name);
+        assert_eq!(info["cluster"], json!({"link": "connected", "others": others}));
+        let links =
+            json!([{"address": other, "connected": true}, {"address": addresses[2], "connected": false}]);
+        assert_eq!(info["peers"], json!({"nodes": links, "relayed": relayed, "openRequests": 0}));
+        let health = Request::new("GET", "/health/ready").send(node.addr).await;
+        described.holds("get", "/health/ready", &health);
+        let public = parsed(&Request::new("GET", "/info").send(node.addr).await).1;
+        assert_eq!(public["peers"], Value::Null, "addresses are for operators");
+    }
+    let mut operator = WebSocket::open(a.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    operator.text().await;
+    operator.send(&format!("40/gateway,{}", json!({"key": KEY}))).await;
+    until(async || {
+        let text = operator.text().await;
+        let Some(event) = text.strip_prefix("42/gateway,") else { return false };
+        let event: Value = serde_json::from_str(event).unwrap();
+        let Some(nodes) = event[1]["nodes"].as_array().filter(|nodes| nodes.len() == 2) else { return false };
+        assert_eq!((&nodes[0]["peers"]["relayed"], &nodes[1]["peers"]["relayed"]), (&json!(0), &json!(1)));
+        nodes.iter().all(|node| node["peers"]["nodes"].as_array().unwrap().len() == 2)
+    })
+    .await;
+    // Without shared sessions there is nothing of them.
+    let alone = start(settings(&redis, "alone", &json!({}))).await;
+    assert_eq!((peers(&alone).await, &data(&alone, "/api/info").await["peers"]), (Value::Null, &Value::Null));
+    assert!(read(&alone).await.keys().all(|series| !series.contains("peer")));
 }

@@ -165,7 +165,7 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
             let SetMetadata { client_id, metadata, namespace } = parse(body)?;
             everywhere::on_client(gateway, namespace, client_id, ClientCall::SetMetadata(metadata)).await
         }
-        Call::Batch | Call::Rooms | Call::Sockets | Call::Counts | Call::AcquireSession => {
+        Call::Batch | Call::Rooms | Call::Sockets | Call::Counts | Call::Info | Call::AcquireSession => {
             Err(Failure::bad_request("the call changes no state"))
         }
     }

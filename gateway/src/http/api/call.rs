@@ -16,6 +16,7 @@ pub(in crate::http) enum Call {
     Rooms,
     Sockets,
     Counts,
+    Info,
     AcquireSession,
 }
 
@@ -49,6 +50,7 @@ impl Call {
             Self::Rooms => "rooms",
             Self::Sockets => "sockets",
             Self::Counts => "counts",
+            Self::Info => "info",
             Self::AcquireSession => "auth/acquire-session",
         }
     }

@@ -58,7 +58,7 @@ pub(super) async fn respond(
         }
         admit(gateway, &head, listener)?;
         match call {
-            Call::Rooms | Call::Sockets | Call::Counts => {
+            Call::Rooms | Call::Sockets | Call::Counts | Call::Info => {
                 let data = queries::response(gateway, call, &Query::from(&head.uri)).await?;
                 Ok(failure::of_bytes(failure::to_bytes(&data)))
             }

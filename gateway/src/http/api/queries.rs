@@ -1,4 +1,4 @@
-//! API calls that only read: rooms, sockets and counts, of all nodes.
+//! API calls that only read: rooms, sockets and counts, of all nodes, and the links of this one.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,7 @@ pub(super) async fn response(gateway: &Gateway, call: Call, query: &Query) -> Do
     match call {
         Call::Sockets => sockets(gateway, query).await,
         Call::Counts => Ok(counts(gateway).await),
+        Call::Info => Ok(info(gateway)),
         _ => Ok(rooms(gateway).await),
     }
 }
@@ -107,6 +108,24 @@ async fn sockets(gateway: &Gateway, query: &Query) -> Done {
 
 fn id(socket: &Value) -> &str {
     socket["id"].as_str().unwrap_or_default()
+}
+
+/// This gateway, and its links to the others.
+fn info(gateway: &Gateway) -> Value {
+    let (io, cluster) = (gateway.io(), gateway.cluster());
+    let mut info = json!({
+        "version": crate::VERSION,
+        "uptimeSeconds": gateway.uptime().as_secs(),
+        "sessions": io.engine().stats().sessions,
+    });
+    if let Some((node, link)) = gateway.node().zip(cluster.health()) {
+        info["node"] = node.into();
+        info["cluster"] = json!({"link": link, "others": cluster.others()});
+    }
+    if let Some(sharing) = cluster.sharing(io) {
+        info["peers"] = json!(sharing);
+    }
+    info
 }
 
 /// Numbers of connections, clients, rooms and users.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::page::{Kind, Page};
-use crate::cluster::Question;
+use crate::cluster::{Question, Sharing};
 use crate::gateway::Gateway;
 use crate::node::listing::Totals;
 
@@ -19,6 +19,7 @@ pub(super) struct ClusterMetrics {
     nodes: usize,
     missing: usize,
     totals: Totals,
+    sharing: Option<Sharing>,
 }
 
 impl ClusterMetrics {
@@ -38,11 +39,12 @@ impl ClusterMetrics {
             Err(_) => others,
         };
         let (link, stats) = (cluster.health().unwrap_or_default(), connections.stats());
-        Some(Self { others, link, stats, nodes, missing, totals })
+        let sharing = cluster.sharing(io);
+        Some(Self { others, link, stats, nodes, missing, totals, sharing })
     }
 
     pub(super) fn write(self, page: &mut Page) {
-        let Self { others, link, stats, nodes, missing, totals } = self;
+        let Self { others, link, stats, nodes, missing, totals, sharing } = self;
         page.one("node_info", Kind::Gauge, "Name of this node in its cluster.", 1);
         let help = "Other gateways of the cluster that this one has heard of lately.";
         page.one("cluster_other_nodes", Kind::Gauge, help, others);
@@ -90,5 +92,21 @@ impl ClusterMetrics {
         ] {
             page.one(&format!("cluster_{name}_total"), Kind::Counter, help, count);
         }
+        if let Some(sharing) = sharing {
+            self::sharing(page, &sharing);
+        }
     }
+}
+
+/// Numbers of the sessions that this node shares with others.
+fn sharing(page: &mut Page, sharing: &Sharing) {
+    let help = "1 while there is a connection to this gateway, which shares its sessions with this one.";
+    page.family("peer_connected", Kind::Gauge, help);
+    for node in &sharing.nodes {
+        page.sample("peer_connected", &[("peer", &node.address)], usize::from(node.connected));
+    }
+    let help = "Polls that wait here for sessions of other gateways, and relayed WebSockets.";
+    page.one("peer_relayed", Kind::Gauge, help, sharing.relayed);
+    let help = "Requests about sessions to other gateways that wait for an answer.";
+    page.one("peer_open_requests", Kind::Gauge, help, sharing.open_requests);
 }

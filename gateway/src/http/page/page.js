@@ -100,7 +100,16 @@ function show(stats) {
   at("more-rooms").textContent = `and ${stats.roomCount - stats.rooms.length} smaller rooms`;
   const nodes = stats.nodes ?? [];
   at("cluster").hidden = nodes.length === 0;
-  rows("nodes", nodes, ({ node, connections }) => [node, connections]);
+  const peers = nodes.flatMap(({ peers }) => peers ?? []);
+  at("cluster").classList.toggle("shares", peers.length > 0);
+  rows("nodes", nodes, ({ node, connections, peers: { nodes: links = [], relayed = 0, openRequests = 0 } = {} }) => {
+    const linked = links.filter(({ connected }) => connected).length;
+    return peers.length > 0 ? [node, connections, `${linked} of ${links.length}`, relayed, openRequests] : [node, connections];
+  });
+  const lost = nodes.flatMap(({ node, peers }) =>
+    (peers?.nodes ?? []).filter(({ connected }) => !connected).map(({ address }) => `${node} to ${address}`));
+  at("lost").hidden = lost.length === 0;
+  at("lost").textContent = `Without a connection: ${lost.join(", ")}.`;
   const { missing = [], link = "connected" } = stats.partial ?? {};
   at("missing").hidden = missing.length === 0 && link === "connected";
   at("missing").textContent = `Without ${missing.join(", ") || "nodes that are not known"}. Link to Redis: ${link}.`;

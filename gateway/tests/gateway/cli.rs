@@ -65,6 +65,12 @@ pub(crate) async fn serve_in(environment: &[(&str, &str)], arguments: &[&str]) -
     served(command).await
 }
 
+/// Starts the program at a port.
+pub(crate) async fn serve_at(port: u16, arguments: &[&str]) -> Served {
+    let port = port.to_string();
+    served(program(&[&["serve", "--port", &port, "--log-format", "json"], arguments].concat())).await
+}
+
 /// Starts the program with a limit of file descriptors.
 pub(crate) async fn serve_with_descriptors(number: u32, arguments: &[&str]) -> Served {
     let mut command = Command::new("sh");

@@ -8,6 +8,7 @@ mod builtin;
 mod churn;
 mod cli;
 mod cluster;
+mod cluster_balanced;
 mod cluster_deploy;
 mod cluster_faults;
 mod cluster_limits;

@@ -62,6 +62,12 @@ impl Proxy {
         arguments: &[&str],
         around: &str,
     ) -> Self {
+        let site = site.replace("127.0.0.1:8000", &running.addr.to_string());
+        Self::in_front(&site, program, arguments, around).await
+    }
+
+    /// Starts a proxy in front of gateways whose addresses are in its file.
+    pub(crate) async fn in_front(site: &str, program: &str, arguments: &[&str], around: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let site = [
@@ -70,7 +76,6 @@ impl Proxy {
             ("bind :80\n", format!("bind {free}\n")),
             ("*:80>", format!("{free}>")),
             (":80 {", format!("{{\n\tadmin off\n}}\nhttp://:{} {{\n\tbind {}", free.port(), free.ip())),
-            ("127.0.0.1:8000", running.addr.to_string()),
         ]
         .iter()
         .fold(site.to_owned(), |site, (from, to)| site.replace(from, to));

@@ -62,7 +62,7 @@ impl Gateway {
     /// Creates a gateway without listening on a port. The configuration is [checked](Config::check), whatever
     /// its source.
     ///
-    /// A node of a cluster must be created within a runtime of tokio. It does not wait for Redis.
+    /// A node of a cluster must be created within a runtime of tokio. It does not wait for Redis or PostgreSQL.
     pub fn new(config: Config) -> Result<Self, StartError> {
         first_invalid(&config)?;
         let config = Arc::new(config);
@@ -103,7 +103,7 @@ impl Gateway {
                 tokens: Arc::clone(&tokens),
                 disconnects: Arc::clone(&disconnects),
                 started,
-                links: cluster.links().cloned(),
+                peers: cluster.peers().cloned(),
             },
         );
         cluster.follow_revocations(&io, &tokens, &shared);

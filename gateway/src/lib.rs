@@ -29,7 +29,8 @@
 //! - `builtin`: the built-in events of clients. `error_event`: the event `error`. `webhooks`: the backend
 //!   that admits clients and handles their events.
 //! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `response`: HTTP
-//!   responses. `idempotency`: idempotency keys of API calls. `shared`: state that all nodes of a cluster share. `http_client`: the HTTP client.
+//!   responses. `idempotency`: idempotency keys of API calls. `shared`: state that all nodes of a cluster share, in the
+//!   `medium` of the cluster. `http_client`: the HTTP client.
 //! - `node`: what the API reads of this node and does to its clients. `cluster`: the same on the other nodes.
 //! - `stats`: statistics. `live_stats`: the namespace that publishes them. `log`: the writer and the rate limiter of
 //!   the log. `expiring`: a map whose entries expire.
@@ -56,6 +57,7 @@ mod limits;
 mod listen;
 mod live_stats;
 mod log;
+mod medium;
 pub mod native;
 mod node;
 pub mod response;

@@ -55,7 +55,7 @@ mod encode;
 mod settings;
 
 #[cfg(feature = "adapter")]
-pub use self::adapter::{PostgresAdapter, PostgresBuilder};
+pub use self::adapter::{PostgresAdapter, PostgresBuilder, QueryReply};
 pub use self::emitter::PostgresEmitter;
 pub use self::settings::{Postgres, SettingsError};
 pub use socketio_broker::emitter::Emitter;

@@ -85,7 +85,7 @@ impl Connections {
 }
 
 fn to_request(script: &'static str, keys: Vec<String>, args: Vec<Vec<u8>>) -> Request {
-    Request::Script { script, keys, args: args.into_iter().map(Bytes::from).collect() }
+    Request::Script { script: script.into(), keys, args: args.into_iter().map(Bytes::from).collect() }
 }
 
 /// The reply of a script.

@@ -11,6 +11,7 @@ mod members;
 #[allow(dead_code, reason = "the official adapter does not know the rooms of all servers")]
 mod operations;
 mod outages;
+mod queries;
 mod rows;
 mod support;
 mod tls;

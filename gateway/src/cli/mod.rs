@@ -147,7 +147,7 @@ fn failed(error: impl Display) -> ExitCode {
 fn check_config(mut config: Config) -> Result<(), ExitCode> {
     let shown = toml::to_string(&config).map_err(failed)?;
     config.risks().iter().for_each(|risk| print_error(format_args!("warning: {risk}")));
-    // The tasks of a node of a cluster never run here, so that Redis is not reached.
+    // The tasks of a node of a cluster never run here, so that Redis or PostgreSQL is not reached.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let entered = runtime.enter();
     // The gateway with these settings may be running.

@@ -1,12 +1,14 @@
-//! The adapter of `cluster.kind`, and its options.
+//! The adapter of `cluster.redis` and `cluster.kind`, or of `cluster.postgres`, and its options.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use socketio_redis::{ClassicAdapter, Connections, ShardedAdapter, StreamsAdapter};
+use socketio_postgres::PostgresAdapter;
+use socketio_redis::{ClassicAdapter, ShardedAdapter, StreamsAdapter};
 use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 
 use crate::config::{Cluster, ClusterKind};
+use crate::medium::Connections;
 
 /// Prefix of the official adapters, and their prefix of sessions, which fits no other scheme.
 const OFFICIAL: (&str, &str) = ("socket.io", "sio:session:");
@@ -17,14 +19,24 @@ pub(crate) enum AnyAdapter {
     Streams(StreamsAdapter),
     Sharded(ShardedAdapter),
     Classic(ClassicAdapter),
+    Postgres(PostgresAdapter),
 }
 
 impl AnyAdapter {
     /// Opens the connections; `None` if the URL cannot be read. The connections have the name of the node.
     pub(super) fn open(settings: &Cluster, node: &str) -> Option<Self> {
-        let redis = settings.open()?.client_name(node).max_queued_bytes(settings.max_queued_bytes);
         let timeout = Duration::from_millis(settings.request_timeout_ms);
         let prefix = settings.prefix.as_str();
+        if !settings.postgres.is_empty() {
+            let postgres =
+                settings.open_postgres()?.client_name(node).max_queued_bytes(settings.max_queued_bytes);
+            let builder =
+                PostgresAdapter::builder(&postgres).channel_prefix(prefix).requests_timeout(timeout);
+            let table = format!("{}attachments", settings.postgres_tables);
+            let builder = builder.table_name(&table).create_table(settings.postgres_create_tables);
+            return Some(Self::Postgres(builder.build()));
+        }
+        let redis = settings.open()?.client_name(node).max_queued_bytes(settings.max_queued_bytes);
         Some(match settings.kind {
             ClusterKind::Streams => {
                 let sessions = match prefix {
@@ -46,12 +58,13 @@ impl AnyAdapter {
         })
     }
 
-    /// The connections to Redis.
-    pub(super) fn connections(&self) -> &Connections {
+    /// The connections to the medium.
+    pub(super) fn connections(&self) -> Connections {
         match self {
-            Self::Streams(adapter) => adapter.connections(),
-            Self::Sharded(adapter) => adapter.connections(),
-            Self::Classic(adapter) => adapter.connections(),
+            Self::Streams(adapter) => Connections::Redis(adapter.connections().clone()),
+            Self::Sharded(adapter) => Connections::Redis(adapter.connections().clone()),
+            Self::Classic(adapter) => Connections::Redis(adapter.connections().clone()),
+            Self::Postgres(adapter) => Connections::Postgres(adapter.clone()),
         }
     }
 }
@@ -62,6 +75,7 @@ impl Adapter for AnyAdapter {
             Self::Streams(adapter) => adapter.open(inbox),
             Self::Sharded(adapter) => adapter.open(inbox),
             Self::Classic(adapter) => adapter.open(inbox),
+            Self::Postgres(adapter) => adapter.open(inbox),
         }
     }
 }

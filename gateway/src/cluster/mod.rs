@@ -21,7 +21,7 @@ use engineio::peers::TcpPeers;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use socketio_redis::{Connections, Health};
+use socketio_redis::Health;
 use socketio_server::{Ack, GatherError, RawArgs, Server};
 use thiserror::Error;
 
@@ -34,6 +34,7 @@ pub(crate) use self::question::Question;
 use self::question::{ASK, Answer, HERE, Presence};
 pub(crate) use self::sharing::Sharing;
 use crate::config::{self, STATS_NAMESPACE};
+use crate::medium::Connections;
 
 /// Interval at which a node tells the others that it is there. Costs one small message.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -43,11 +44,11 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 #[non_exhaustive]
 pub enum ClusterError {
     /// The connections need a runtime of tokio.
-    #[error("cluster.redis: a gateway of a cluster must be created within a runtime of tokio")]
+    #[error("cluster: a gateway of a cluster must be created within a runtime of tokio")]
     Runtime,
     /// The URL cannot be read.
-    #[error("cluster.redis: the URL cannot be read")]
-    Url,
+    #[error("{0}: the URL cannot be read")]
+    Url(&'static str),
     /// The address for other gateways cannot be listened on.
     #[error("cluster.peers_listen: {address}: {source}")]
     Peers {
@@ -71,6 +72,92 @@ struct Membership {
     /// Distinguishes this run of the node from others with the same name.
     instance: String,
     connections: Connections,
+    /// The direct connections to gateways that share their sessions with this one, if any do.
+    peers: Option<TcpPeers>,
+    members: Members,
+}
+
+/// What the server of a node needs.
+pub(crate) struct Media {
+    pub(crate) adapter: AnyAdapter,
+    pub(crate) peers: Option<Peers>,
+}
+
+/// Answers of the other nodes.
+#[derive(Debug)]
+pub(crate) struct Answers<T> {
+    pub(crate) answers: Vec<Answered<T>>,
+    pub(crate) partial: Option<Partial>,
+}
+
+/// Answer of one node.
+#[derive(Debug)]
+pub(crate) struct Answered<T> {
+    /// Name of the node.
+    pub(crate) node: String,
+    pub(crate) instance: String,
+    pub(crate) answer: T,
+}
+
+/// Missing parts of a result of the whole cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Partial {
+    /// Names of the nodes that did not answer.
+    pub(crate) missing: Vec<String>,
+    /// State of the link to Redis or PostgreSQL: `connected`, `deaf` or `down`.
+    pub(crate) link: &'static str,
+}
+
+impl Cluster {
+    /// Opens the connections to Redis or PostgreSQL, if there is a cluster, and listens for gateways that share their sessions.
+    pub(crate) fn open(
+        settings: &config::Cluster,
+        transport: &config::Transport,
+    ) -> Result<(Self, Option<Media>), ClusterError> {
+        if !settings.is_enabled() {
+            return Ok((Self(None), None));
+        }
+        tokio::runtime::Handle::try_current().map_err(|_| ClusterError::Runtime)?;
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes)?;
+        let instance = format!("{:016x}", u64::from_le_bytes(bytes));
+        let node = match settings.node.as_str() {
+            "" => format!("{}-{}", host_name(), &instance[..4]),
+            name => name.to_owned(),
+        };
+        let adapter = AnyAdapter::open(settings, &node).ok_or(ClusterError::Url(settings.url_key()))?;
+        let connections = adapter.connections();
+        let peers = Peers::open(settings, transport)?;
+        let medium = peers.as_ref().map(|peers| peers.medium.clone());
+        let link = Membership { node, instance, connections, peers: medium, members: Members::default() };
+        Ok((Self(Some(Arc::new(link))), Some(Media { adapter, peers })))
+    }
+
+    /// Whether this gateway is a node of a cluster.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Name of this node; `None` without a cluster.
+    pub(crate) fn node(&self) -> Option<&str> {
+        self.0.as_ref().map(|link| link.node.as_str())
+    }
+
+    /// The connections to Redis or PostgreSQL.
+    pub(crate) fn connections(&self) -> Option<&Connections> {
+        self.0.as_ref().map(|link| &link.connections)
+    }
+
+    /// Name of the system that the messages go through; `None` without a cluster.
+    pub(crate) fn medium(&self) -> Option<&'static str> {
+        self.0.as_ref().map(|link| link.connections.name())
+    }
+
+    /// Name of the state of the link to Redis or PostgreSQL; `None` without a cluster.
+    pub(crate) fn health(&self) -> Option<&'static str> {
+        self.0.as_ref().map(|link| link.health())
+    }
+
     /// The direct connections to gateways that share their sessions with this one, if any do.
     pub(crate) fn peers(&self) -> Option<&TcpPeers> {
         self.0.as_ref()?.peers.as_ref()
@@ -127,7 +214,7 @@ struct Membership {
 
 impl Membership {
     fn health(&self) -> &'static str {
-        match *self.connections.health().borrow() {
+        match self.connections.health() {
             Health::Connected => "connected",
             Health::Deaf { .. } => "deaf",
             _ => "down",

@@ -1,4 +1,4 @@
-//! Revocations of other nodes. A node hears of them at once by a question, and reads them from Redis at its start, after
+//! Revocations of other nodes. A node hears of them at once by a question, and reads the shared ones at its start, after
 //! each interruption, and every ten seconds, in case a question was lost.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::native;
 use crate::node::listing;
 use crate::shared::SharedState;
 
-/// Pause before Redis is asked again: while revocations are missing, and otherwise.
+/// Pause before they are read again: while revocations are missing, and otherwise.
 const EAGER: Duration = Duration::from_millis(100);
 const CALM: Duration = Duration::from_secs(1);
 /// Number of calm pauses between two readings.

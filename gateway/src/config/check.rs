@@ -66,6 +66,12 @@ impl Config {
                 "no TLS: an attacker on the network path can read and send events of clients, and the password of Redis",
             );
         }
+        if urls::is_postgres_in_the_open(self.cluster.postgres.expose()) {
+            risk(
+                "cluster.postgres",
+                "no TLS: an attacker on the network path can read and send events of clients; sslmode=require is with TLS",
+            );
+        }
         for (key, message) in self.cluster.risks_of_peers() {
             risk(key, message);
         }

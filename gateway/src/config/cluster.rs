@@ -1,6 +1,7 @@
 //! Settings of a cluster of gateways.
 
 use serde::{Deserialize, Serialize};
+use socketio_postgres::Postgres;
 use socketio_redis::Redis;
 
 use super::Transport;
@@ -12,10 +13,16 @@ const URLS: &str = "a URL is expected: redis://[user][:password@]host[:port][/da
     redis-cluster://[user][:password@]host[:port],host[:port]… with 1 to 16 servers, or rediss://, rediss-sentinel:// or \
     rediss-cluster:// for the same with TLS";
 
+/// The forms of the URL of PostgreSQL.
+const POSTGRES_URLS: &str = "a URL is expected: postgres://[user][:password@]host[:port][/database], with     ?sslmode=require for TLS, or host=/run/postgresql user=… dbname=… for a Unix socket";
+/// What the tables may be called.
+const TABLES: &str =
+    "up to 32 letters, digits and _ are expected, behind a schema and a dot if it is not the one of the user";
+
 /// Limit of the length of `prefix` and `node`, in bytes.
 const MAX_NAME: usize = 64;
 
-/// Cluster of gateways, and of other Socket.IO servers, on Redis.
+/// Cluster of gateways, and of other Socket.IO servers, on Redis or PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cluster {
@@ -31,10 +38,23 @@ pub struct Cluster {
     ///
     /// `rediss://`, `rediss-sentinel://` and `rediss-cluster://` are the same with TLS everywhere.
     pub redis: Secret,
-    /// Format and medium of the messages between the nodes, the same on all nodes. Default `streams`.
+    /// URL of PostgreSQL, in place of `redis`, which counts as a secret: `postgres://[user][:password@]host[:port][/database]`,
+    /// with `?sslmode=require` for TLS, or `host=/run/postgresql user=… dbname=…`. Default empty. The gateways talk as
+    /// `@socket.io/postgres-adapter` does. Each event to several clients is a transaction that notifies; PostgreSQL commits
+    /// these one after the other, so that heavy traffic belongs on Redis. Cost: two connections, which must not go through a
+    /// pooler of transactions.
+    pub postgres: Secret,
+    /// Prefix of the names of the tables in PostgreSQL: up to 32 letters, digits and `_`, behind a schema and a dot if it is
+    /// not the one of the user. Default `socket_io_`: `socket_io_attachments`, as in the official adapter, and
+    /// `socket_io_gateway_calls`, `…_clients` and `…_revoked`. Several clusters may have the same tables.
+    pub postgres_tables: String,
+    /// Whether missing tables are created, for which the user needs the right. Default `false`: without the tables large
+    /// messages are lost, and the state that the gateways share is not available, which the log reports.
+    pub postgres_create_tables: bool,
+    /// Format and medium of the messages between the nodes on Redis, the same on all nodes. Default `streams`.
     pub kind: ClusterKind,
-    /// Prefix of all names in Redis: 1 to 64 letters, digits and `-`, `_`, `.`, `:`. Default `socket.io`, as in
-    /// the official adapters. Two clusters on one Redis need different ones.
+    /// Prefix of all names in Redis, and of the channels in PostgreSQL: 1 to 64 letters, digits and `-`, `_`, `.`, `:`. Default `socket.io`, as in
+    /// the official adapters. Two clusters on one Redis, or in one database, need different ones.
     pub prefix: String,
     /// Name of this node in the API, the page, the metrics and the log: up to 64 letters, digits and `-`, `_`,
     /// `.`. Default empty: the name of the host and four random characters.
@@ -42,8 +62,8 @@ pub struct Cluster {
     /// Time after which answers of other nodes are not awaited any more, in milliseconds. Default 2,000. An API
     /// call waits that long for a node that is stuck.
     pub request_timeout_ms: u64,
-    /// Limit of the bytes of messages that wait for Redis. Default 16 MiB, which Redis can cost in memory while it is
-    /// slow or away. Further messages are not sent to the other nodes, and counted.
+    /// Limit of the bytes of messages that wait for Redis or PostgreSQL. Default 16 MiB, which they can cost in memory
+    /// while it is slow or away. Further messages are not sent to the other nodes, and counted.
     pub max_queued_bytes: usize,
     /// Number of events that the stream of `streams` keeps, about. Default 10,000; Redis holds them in memory. A client
     /// that has missed more is not recovered.
@@ -86,6 +106,9 @@ impl Default for Cluster {
     fn default() -> Self {
         Self {
             redis: Secret::default(),
+            postgres: Secret::default(),
+            postgres_tables: "socket_io_".to_owned(),
+            postgres_create_tables: false,
             kind: ClusterKind::Streams,
             prefix: "socket.io".to_owned(),
             node: String::new(),
@@ -123,10 +146,20 @@ pub enum ClusterKind {
 impl Cluster {
     /// Whether this gateway is a node of a cluster.
     pub(crate) fn is_enabled(&self) -> bool {
-        !self.redis.is_empty()
+        !self.redis.is_empty() || !self.postgres.is_empty()
     }
 
-    /// The settings of the connections. The error does not show the URL.
+    /// Name of the setting with the URL.
+    pub(crate) fn url_key(&self) -> &'static str {
+        if self.postgres.is_empty() { "cluster.redis" } else { "cluster.postgres" }
+    }
+
+    /// The settings of the connections to PostgreSQL.
+    pub(crate) fn open_postgres(&self) -> Option<Postgres> {
+        Postgres::open(self.postgres.expose()).ok()
+    }
+
+    /// The settings of the connections to Redis. The error does not show the URL.
     pub(crate) fn open(&self) -> Option<Redis> {
         Redis::open(self.redis.expose()).ok()
     }
@@ -144,8 +177,20 @@ impl Cluster {
 
     fn invalid_medium(&self) -> Vec<(&'static str, &'static str)> {
         let mut invalid_settings = Vec::new();
-        if self.open().is_none() {
+        if !self.redis.is_empty() && self.open().is_none() {
             invalid_settings.push(("cluster.redis", URLS));
+        }
+        if !self.postgres.is_empty() {
+            if !self.redis.is_empty() {
+                let message =
+                    "not possible beside cluster.redis: the gateways of a cluster talk through one system";
+                invalid_settings.push(("cluster.postgres", message));
+            } else if self.open_postgres().is_none() {
+                invalid_settings.push(("cluster.postgres", POSTGRES_URLS));
+            }
+            if !are_tables(&self.postgres_tables) {
+                invalid_settings.push(("cluster.postgres_tables", TABLES));
+            }
         }
         let is_plain = |name: &str, more: &str| {
             name.len() <= MAX_NAME && name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
@@ -166,5 +211,68 @@ impl Cluster {
             }
         }
         invalid_settings
+    }
+}
+
+/// Whether names of tables can begin with this text, without quotes.
+fn are_tables(prefix: &str) -> bool {
+    let is_name = |name: &str| {
+        name.len() <= 32
+            && !name.starts_with(|first: char| first.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    match prefix.split_once('.') {
+        Some((schema, prefix)) => !schema.is_empty() && is_name(schema) && is_name(prefix),
+        None => is_name(prefix),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_tables;
+    use crate::config::Config;
+    use crate::{Gateway, StartError};
+
+    fn keys(config: &Config) -> Vec<&'static str> {
+        config.check().err().into_iter().flatten().map(|error| error.key).collect()
+    }
+
+    #[test]
+    fn the_settings_of_postgres_are_checked() {
+        let mut config = Config::default();
+        for url in
+            ["http://:sesame@localhost/", "postgres://:sesame@host:port/", "user=sesame", "postgres://"]
+        {
+            config.cluster.postgres = url.into();
+            config.cluster.postgres_tables = "a b".to_owned();
+            assert_eq!(keys(&config), ["cluster.postgres", "cluster.postgres_tables"], "{url}");
+            assert!(config.check().unwrap_err().iter().all(|error| !error.message.contains("sesame")));
+        }
+        config.cluster.postgres_tables = "chat.".to_owned();
+        for url in ["postgres://:sesame@10.0.0.1/db?sslmode=require", "host=/run/postgresql user=a dbname=b"]
+        {
+            config.cluster.postgres = url.into();
+            assert_eq!((keys(&config), config.risks()), (vec![], vec![]), "{url}");
+        }
+        config.cluster.postgres = "postgres://10.0.0.1/db".into();
+        assert_eq!(config.risks()[0].key, "cluster.postgres");
+        config.cluster.redis = "redis://127.0.0.1/".into();
+        assert_eq!(keys(&config), ["cluster.postgres"], "one of both");
+        config.cluster.redis = "".into();
+        let Err(StartError::Cluster(error)) = Gateway::new(config) else { panic!("no runtime") };
+        assert!(error.to_string().contains("tokio"), "{error}");
+    }
+
+    /// The names are parts of statements.
+    #[test]
+    fn names_of_tables_are_plain() {
+        let longest = format!("{}.{}", "s".repeat(32), "p".repeat(32));
+        for names in ["", "socket_io_", "chat.", "chat.gw_", "_", &longest] {
+            assert!(are_tables(names), "{names}");
+        }
+        let longer = "p".repeat(33);
+        for names in [".", ".a", "a.b.c", "1a", "a.1", "a-b", "a;b", "a\"b", "é", "a b", &longer] {
+            assert!(!are_tables(names), "{names}");
+        }
     }
 }

@@ -52,7 +52,7 @@ pub struct Config {
     pub limits: Limits,
     /// Backend that receives webhooks.
     pub webhooks: webhooks::Webhooks,
-    /// Cluster of gateways on Redis.
+    /// Cluster of gateways on Redis or PostgreSQL.
     pub cluster: Cluster,
     /// Authentication of operators, and the page.
     pub api: Api,

@@ -19,6 +19,20 @@ pub(super) fn is_in_the_open(url: &str) -> bool {
     is_plain && !hosts(authority(url)).all(is_of_this_machine)
 }
 
+/// Whether connections to PostgreSQL go to another machine without TLS. Its URL, or its text of names and values, names the
+/// hosts.
+pub(super) fn is_postgres_in_the_open(url: &str) -> bool {
+    if url.is_empty() || ["sslmode=require", "sslmode=verify-full"].iter().any(|mode| url.contains(mode)) {
+        return false;
+    }
+    let is_socket = |host: &str| host.starts_with('/') || host.to_lowercase().starts_with("%2f");
+    if url.contains("://") {
+        return !hosts(authority(url)).all(|host| is_socket(host) || is_of_this_machine(host));
+    }
+    let named = url.split_whitespace().filter_map(|pair| pair.strip_prefix("host="));
+    !named.flat_map(|hosts| hosts.split(',')).all(|host| is_socket(host) || is_of_this_machine(host))
+}
+
 /// Authority of a URL: the part between the scheme and the path.
 fn authority(url: &str) -> &str {
     let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
@@ -42,6 +56,27 @@ fn is_of_this_machine(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn postgres_without_tls_is_in_the_open() {
+        for url in [
+            "postgres://:sesame@10.0.0.1/db",
+            "postgresql://127.0.0.1,db/",
+            "host=db user=a",
+            "postgres://db?sslmode=prefer",
+        ] {
+            assert!(is_postgres_in_the_open(url), "{url}");
+        }
+        for url in [
+            "",
+            "postgres://ada@localhost:1/db",
+            "postgres://db/?sslmode=require",
+            "host=/run/postgresql user=a",
+            "postgres://%2Frun%2Fpostgresql/db",
+        ] {
+            assert!(!is_postgres_in_the_open(url), "{url}");
+        }
+    }
 
     #[test]
     fn users_precede_the_host() {

@@ -2,27 +2,28 @@
 //! alone keeps it in memory.
 
 mod memory;
-mod redis;
 mod returning_clients;
 mod scripts;
+mod statements;
+mod stored;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use socketio_redis::Connections;
 use thiserror::Error;
 
 use self::memory::Memory;
-use self::redis::InRedis;
 pub(crate) use self::returning_clients::SavedClient;
+use self::stored::Stored;
 use crate::config::Config;
+use crate::medium::Connections;
 
 /// A boxed future, as the return type of trait object methods.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The state. Waits for Redis are bounded; without Redis they fail at once.
+/// The state. Waits for Redis or PostgreSQL are bounded; without a connection they fail at once.
 pub(crate) trait SharedState: Send + Sync + std::fmt::Debug {
     /// Looks up an idempotency key, and reserves it if it is new. `request` is the digest of the call.
     fn reserve<'a>(&'a self, key: &'a str, request: &'a str) -> BoxFuture<'a, Result<KeyState, Unavailable>>;
@@ -70,9 +71,9 @@ pub(crate) trait Reservation: Send + Sync + std::fmt::Debug {
     fn done(self: Box<Self>, response: Bytes) -> BoxFuture<'static, ()>;
 }
 
-/// Redis cannot be asked, or its answer is invalid.
+/// Redis or PostgreSQL cannot be asked, or the answer is invalid.
 #[derive(Clone, Debug, Error)]
-#[error("the shared state in Redis is not available: {0}")]
+#[error("the shared state is not available: {0}")]
 pub(crate) struct Unavailable(String);
 
 /// Error of a revocation.
@@ -85,10 +86,10 @@ pub(crate) enum RevokeError {
     Unavailable(#[from] Unavailable),
 }
 
-/// The state of a gateway: in Redis with connections to it, otherwise in memory.
+/// The state of a gateway: in Redis or PostgreSQL with connections to it, otherwise in memory.
 pub(crate) fn of(config: &Config, connections: Option<&Connections>) -> Arc<dyn SharedState> {
     match connections {
-        Some(connections) => Arc::new(InRedis::new(config, connections)),
+        Some(connections) => Arc::new(Stored::new(config, connections)),
         None => Arc::new(Memory::new(&config.auth)),
     }
 }

@@ -1,44 +1,23 @@
 //! Gateways that are nodes of one cluster.
 
 use serde_json::{Value, json};
+use tests::postgres::PostgresServer;
 use tests::raw::{Request, WebSocket, soon, until};
-use tests::redis::{RedisCluster, RedisServer, Sentinels};
+use tests::redis::RedisServer;
 
+use crate::media::{AnyServer, Medium};
 use crate::metrics::read;
 use crate::support::{Client, Running, parsed, start};
 
 pub(crate) const KEY: &str = "a key of all operators";
 
-/// The Redis servers of a cluster of gateways.
-pub(crate) trait Medium {
-    /// The `cluster.redis` of its nodes.
-    fn url(&self) -> String;
-}
-
-impl Medium for RedisServer {
-    fn url(&self) -> String {
-        Self::url(self)
-    }
-}
-
-impl Medium for Sentinels {
-    fn url(&self) -> String {
-        Self::url(self)
-    }
-}
-
-impl Medium for RedisCluster {
-    fn url(&self) -> String {
-        Self::url(self)
-    }
-}
-
 /// Settings of a node of the cluster, with further ones.
-pub(crate) fn settings(redis: &impl Medium, node: &str, more: &Value) -> Value {
+pub(crate) fn settings(medium: &impl Medium, node: &str, more: &Value) -> Value {
     let mut settings = json!({
-        "cluster": {"redis": redis.url(), "node": node, "request_timeout_ms": 1_000},
+        "cluster": {"node": node, "request_timeout_ms": 1_000},
         "api": {"keys": [KEY]},
     });
+    settings["cluster"].as_object_mut().unwrap().extend(medium.cluster().as_object().unwrap().clone());
     for (section, values) in more.as_object().unwrap() {
         let section = settings.as_object_mut().unwrap().entry(section).or_insert_with(|| json!({}));
         section.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
@@ -48,13 +27,13 @@ pub(crate) fn settings(redis: &impl Medium, node: &str, more: &Value) -> Value {
 
 /// Starts nodes with these names and settings, and waits until each knows all.
 pub(crate) async fn nodes<const N: usize>(
-    redis: &impl Medium,
+    medium: &impl Medium,
     names: [&str; N],
     more: Value,
 ) -> [Running; N] {
     let mut nodes = Vec::new();
     for name in names {
-        nodes.push(start(settings(redis, name, &more)).await);
+        nodes.push(start(settings(medium, name, &more)).await);
     }
     for node in &nodes {
         soon(node.gateway.cluster_ready()).await;
@@ -89,9 +68,9 @@ pub(crate) async fn data(node: &Running, target: &str) -> Value {
 }
 
 /// Every call at one gateway reaches the clients of both, and every list is of both.
-pub(crate) async fn gateways_act_as_one(redis: &impl Medium, kind: &str) {
+pub(crate) async fn gateways_act_as_one(medium: &impl Medium, kind: &str) {
     let more = json!({"cluster": {"kind": kind}, "server": {"namespaces": ["/", "/native"]}});
-    let [a, b] = nodes(redis, ["a", "b"], more).await;
+    let [a, b] = nodes(medium, ["a", "b"], more).await;
     let [mut here, mut there] = [a.native("/").await, b.socketio().await];
     let mut elsewhere = b.native("/?namespace=/native").await;
     let mut sender = a.native("/?namespace=/native").await;
@@ -197,118 +176,130 @@ async fn gateways_on_classic_channels_act_as_one() {
     gateways_act_as_one(&RedisServer::start().await, "classic").await;
 }
 
+#[tokio::test]
+async fn gateways_on_postgres_act_as_one() {
+    gateways_act_as_one(&PostgresServer::start_empty().await, "streams").await;
+}
+
 /// A user is all connections at all gateways, in all namespaces, those of patterns included.
 #[tokio::test]
 async fn a_user_is_its_connections_at_all_gateways() {
-    let redis = RedisServer::start().await;
-    let namespaces = json!({"server": {"namespaces": ["/", "/tenant/{tenant}"]}});
-    let [a, b] = nodes(&redis, ["a", "b"], namespaces).await;
-    let [mut here, mut there] = [a.native("/").await, b.native("/").await];
-    let mut tenant = b.native("/?namespace=/tenant/x").await;
-    let io = [a.gateway.io(), b.gateway.io()];
-    io[0].socket(&here.id).unwrap().join("user:ada");
-    io[1].socket(&there.id).unwrap().join("user:ada");
-    io[1].namespace("/tenant/x").unwrap().socket(&tenant.id).unwrap().join("user:ada");
-    // The namespace exists at b only.
-    let emit = json!({"user": "ada", "event": "e", "data": 1, "namespace": "/tenant/x"});
-    assert_eq!(done(&a, "/api/emit_to_user", emit).await, json!({"reached": 1}));
-    assert_eq!(tenant.heard("e").await, 1);
-    assert!(io[0].namespace("/tenant/x").is_none());
-    let sockets = data(&a, "/api/sockets?namespace=/tenant/x").await;
-    assert_eq!(
-        (&sockets["sockets"][0]["id"], &sockets["sockets"][0]["node"]),
-        (&json!(tenant.id), &json!("b"))
-    );
-    assert_eq!(a.get("/api/sockets?namespace=/tenant/y").await.0, 404);
-    assert_eq!(
-        done(&a, "/api/emit_to_user", json!({"user": "ada", "event": "e"})).await,
-        json!({"reached": 2})
-    );
-    assert_eq!(
-        data(&a, "/api/counts").await["namespaces"]["/"],
-        json!({"clients": 2, "rooms": 0, "users": 1})
-    );
-    let gone = done(&a, "/api/disconnect", json!({"user": "ada"})).await;
-    assert_eq!(gone, json!({"disconnected": 3}));
-    for client in [&mut here, &mut there] {
-        client.heard("e").await;
-    }
-    for client in [&mut here, &mut there, &mut tenant] {
-        closes(client).await;
+    for server in AnyServer::each().await {
+        let namespaces = json!({"server": {"namespaces": ["/", "/tenant/{tenant}"]}});
+        let [a, b] = nodes(&server, ["a", "b"], namespaces).await;
+        let [mut here, mut there] = [a.native("/").await, b.native("/").await];
+        let mut tenant = b.native("/?namespace=/tenant/x").await;
+        let io = [a.gateway.io(), b.gateway.io()];
+        io[0].socket(&here.id).unwrap().join("user:ada");
+        io[1].socket(&there.id).unwrap().join("user:ada");
+        io[1].namespace("/tenant/x").unwrap().socket(&tenant.id).unwrap().join("user:ada");
+        // The namespace exists at b only.
+        let emit = json!({"user": "ada", "event": "e", "data": 1, "namespace": "/tenant/x"});
+        assert_eq!(done(&a, "/api/emit_to_user", emit).await, json!({"reached": 1}));
+        assert_eq!(tenant.heard("e").await, 1);
+        assert!(io[0].namespace("/tenant/x").is_none());
+        let sockets = data(&a, "/api/sockets?namespace=/tenant/x").await;
+        assert_eq!(
+            (&sockets["sockets"][0]["id"], &sockets["sockets"][0]["node"]),
+            (&json!(tenant.id), &json!("b"))
+        );
+        assert_eq!(a.get("/api/sockets?namespace=/tenant/y").await.0, 404);
+        assert_eq!(
+            done(&a, "/api/emit_to_user", json!({"user": "ada", "event": "e"})).await,
+            json!({"reached": 2})
+        );
+        assert_eq!(
+            data(&a, "/api/counts").await["namespaces"]["/"],
+            json!({"clients": 2, "rooms": 0, "users": 1})
+        );
+        let gone = done(&a, "/api/disconnect", json!({"user": "ada"})).await;
+        assert_eq!(gone, json!({"disconnected": 3}));
+        for client in [&mut here, &mut there] {
+            client.heard("e").await;
+        }
+        for client in [&mut here, &mut there, &mut tenant] {
+            closes(client).await;
+        }
     }
 }
 
 /// A room under the id of another client would receive what is meant for that client alone.
 #[tokio::test]
 async fn clients_cannot_join_rooms_of_clients_at_other_gateways() {
-    let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
-    let [mut here, there] = [a.native("/").await, b.native("/").await];
-    let refused = here.ask("join", json!(there.id)).await;
-    assert_eq!(refused["error"], "the room name is the id of a socket");
-    assert_eq!(here.ask("join", json!("a room of 20 letters")).await["room"], "a room of 20 letters");
+    for server in AnyServer::each().await {
+        let [a, b] = nodes(&server, ["a", "b"], json!({})).await;
+        let [mut here, there] = [a.native("/").await, b.native("/").await];
+        let refused = here.ask("join", json!(there.id)).await;
+        assert_eq!(refused["error"], "the room name is the id of a socket");
+        assert_eq!(here.ask("join", json!("a room of 20 letters")).await["room"], "a room of 20 letters");
+    }
 }
 
 /// The statistics of operators are of all nodes, and go to the operators of each node once.
 #[tokio::test]
 async fn the_statistics_are_of_all_gateways() {
-    let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
-    let [mut here, mut there] = [a.native("/").await, b.socketio().await];
-    for client in [&mut here, &mut there] {
-        client.ask("join", json!("r")).await;
-    }
-    there.ask("join", json!("s")).await;
-    let mut operators = Vec::new();
-    for node in [&a, &b] {
-        let mut ws = WebSocket::open(node.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
-        ws.text().await;
-        ws.send(&format!("40/gateway,{}", json!({"key": KEY}))).await;
-        assert!(ws.text().await.starts_with("40/gateway,{"));
-        operators.push(ws);
-    }
-    for ws in &mut operators {
-        let expected = json!({
-            "connections": {"native": 1, "polling": 0, "websocket": 3},
-            "namespaces": {"/": 2, "/gateway": 2},
-            "nodes": [{"node": "a", "connections": 2}, {"node": "b", "connections": 2}],
-            "partial": null,
-            "roomCount": 2,
-            "rooms": [
-                {"namespace": "/", "room": "r", "members": 2},
-                {"namespace": "/", "room": "s", "members": 1},
-            ],
-        });
-        until(async || {
-            let text = ws.text().await;
-            let Some(event) = text.strip_prefix("42/gateway,") else { return false };
-            let event: Value = serde_json::from_str(event).unwrap();
-            expected.as_object().unwrap().iter().all(|(key, value)| event[1][key] == *value)
-        })
-        .await;
+    for server in AnyServer::each().await {
+        let [a, b] = nodes(&server, ["a", "b"], json!({})).await;
+        let [mut here, mut there] = [a.native("/").await, b.socketio().await];
+        for client in [&mut here, &mut there] {
+            client.ask("join", json!("r")).await;
+        }
+        there.ask("join", json!("s")).await;
+        let mut operators = Vec::new();
+        for node in [&a, &b] {
+            let mut ws = WebSocket::open(node.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+            ws.text().await;
+            ws.send(&format!("40/gateway,{}", json!({"key": KEY}))).await;
+            assert!(ws.text().await.starts_with("40/gateway,{"));
+            operators.push(ws);
+        }
+        for ws in &mut operators {
+            let expected = json!({
+                "connections": {"native": 1, "polling": 0, "websocket": 3},
+                "namespaces": {"/": 2, "/gateway": 2},
+                "nodes": [{"node": "a", "connections": 2}, {"node": "b", "connections": 2}],
+                "partial": null,
+                "roomCount": 2,
+                "rooms": [
+                    {"namespace": "/", "room": "r", "members": 2},
+                    {"namespace": "/", "room": "s", "members": 1},
+                ],
+            });
+            until(async || {
+                let text = ws.text().await;
+                let Some(event) = text.strip_prefix("42/gateway,") else { return false };
+                let event: Value = serde_json::from_str(event).unwrap();
+                expected.as_object().unwrap().iter().all(|(key, value)| event[1][key] == *value)
+            })
+            .await;
+        }
     }
 }
 
 /// Each gateway has the metrics of its own process, by its name, and the numbers of the whole cluster.
 #[tokio::test]
 async fn the_metrics_are_of_a_node_and_of_the_whole_cluster() {
-    let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
-    let [mut here, mut there] = [a.native("/").await, b.socketio().await];
-    let _silent = b.native("/").await;
-    for client in [&mut here, &mut there] {
-        client.ask("join", json!("r")).await;
-    }
-    there.ask("join", json!("s")).await;
-    for (node, name, sockets, rooms) in [(&a, "a", 1, 1), (&b, "b", 2, 2)] {
-        let metrics = read(node).await;
-        assert!(metrics.keys().all(|series| series.contains(&format!("{{node=\"{name}\""))), "{metrics:?}");
-        let labelled = |series: &str| metrics[&format!("gateway_{series}{{node=\"{name}\"}}")];
-        assert_eq!(metrics[&format!("gateway_sockets{{node=\"{name}\",namespace=\"/\"}}")], sockets);
-        assert_eq!(labelled("rooms"), rooms);
-        assert_eq!((labelled("cluster_sockets"), labelled("cluster_rooms")), (3, 2));
-        assert_eq!((labelled("cluster_nodes"), labelled("cluster_missing_nodes")), (2, 0));
-        assert_eq!((labelled("node_info"), labelled("cluster_other_nodes")), (1, 1));
-        assert_eq!((labelled("cluster_link_state"), labelled("cluster_messages_lost_total")), (0, 0));
+    for server in AnyServer::each().await {
+        let [a, b] = nodes(&server, ["a", "b"], json!({})).await;
+        let [mut here, mut there] = [a.native("/").await, b.socketio().await];
+        let _silent = b.native("/").await;
+        for client in [&mut here, &mut there] {
+            client.ask("join", json!("r")).await;
+        }
+        there.ask("join", json!("s")).await;
+        for (node, name, sockets, rooms) in [(&a, "a", 1, 1), (&b, "b", 2, 2)] {
+            let metrics = read(node).await;
+            assert!(
+                metrics.keys().all(|series| series.contains(&format!("{{node=\"{name}\""))),
+                "{metrics:?}"
+            );
+            let labelled = |series: &str| metrics[&format!("gateway_{series}{{node=\"{name}\"}}")];
+            assert_eq!(metrics[&format!("gateway_sockets{{node=\"{name}\",namespace=\"/\"}}")], sockets);
+            assert_eq!(labelled("rooms"), rooms);
+            assert_eq!((labelled("cluster_sockets"), labelled("cluster_rooms")), (3, 2));
+            assert_eq!((labelled("cluster_nodes"), labelled("cluster_missing_nodes")), (2, 0));
+            assert_eq!((labelled("node_info"), labelled("cluster_other_nodes")), (1, 1));
+            assert_eq!((labelled("cluster_link_state"), labelled("cluster_messages_lost_total")), (0, 0));
+        }
     }
 }

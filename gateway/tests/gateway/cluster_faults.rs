@@ -1,4 +1,4 @@
-//! Clusters whose nodes, Redis server or other members fail.
+//! Clusters whose nodes, server of Redis or PostgreSQL, or other members fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +12,7 @@ use tests::redis::RedisServer;
 
 use crate::cli::serve;
 use crate::cluster::{call, closes, data, done, known, nodes};
+use crate::media::AnyServer;
 use crate::metrics::read;
 use crate::openapi::Described;
 use crate::support::{Running, parsed};
@@ -19,33 +20,36 @@ use crate::support::{Running, parsed};
 /// A process that was killed is missing in the results until its silence is noticed, and then is no node any more.
 #[tokio::test]
 async fn a_killed_gateway_is_missing_and_then_gone() {
-    let redis = RedisServer::start().await;
-    let [a] = nodes(&redis, ["a"], json!({})).await;
-    let url = format!("cluster.redis={}", redis.url());
-    let mut b = serve(&["--set", &url, "--set", "cluster.node=b"]).await;
-    let _there = WebSocket::open(b.addr, "/").await.unwrap();
-    until(async || known(&a).await == ["a", "b"]).await;
-    let counts = data(&a, "/api/counts").await;
-    assert_eq!((&counts["nodes"][1]["clients"], &counts["partial"]), (&json!(1), &Value::Null));
-    b.process.kill().await.unwrap();
-    let counts = data(&a, "/api/counts").await;
-    assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 0}]));
-    assert_eq!(counts["partial"], json!({"missing": ["b"], "link": "connected"}));
-    let metrics = read(&a).await;
-    let metric = |name: &str| metrics[&format!("gateway_cluster_{name}{{node=\"a\"}}")];
-    assert_eq!((metric("nodes"), metric("missing_nodes"), metric("sockets")), (1, 1, 0));
-    let described = Described::of(&a).await;
-    for target in ["/api/rooms", "/api/sockets", "/api/counts"] {
-        let response = a.operator("GET", target).send(a.addr).await;
-        described.holds("get", target, &response);
-        assert_eq!(parsed(&response).1["data"]["partial"]["missing"], json!(["b"]), "{target}");
+    for server in AnyServer::each().await {
+        let [a] = nodes(&server, ["a"], json!({})).await;
+        let arguments = server.arguments();
+        let arguments: Vec<&str> =
+            arguments.iter().map(String::as_str).chain(["--set", "cluster.node=b"]).collect();
+        let mut b = serve(&arguments).await;
+        let _there = WebSocket::open(b.addr, "/").await.unwrap();
+        until(async || known(&a).await == ["a", "b"]).await;
+        let counts = data(&a, "/api/counts").await;
+        assert_eq!((&counts["nodes"][1]["clients"], &counts["partial"]), (&json!(1), &Value::Null));
+        b.process.kill().await.unwrap();
+        let counts = data(&a, "/api/counts").await;
+        assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 0}]));
+        assert_eq!(counts["partial"], json!({"missing": ["b"], "link": "connected"}));
+        let metrics = read(&a).await;
+        let metric = |name: &str| metrics[&format!("gateway_cluster_{name}{{node=\"a\"}}")];
+        assert_eq!((metric("nodes"), metric("missing_nodes"), metric("sockets")), (1, 1, 0));
+        let described = Described::of(&a).await;
+        for target in ["/api/rooms", "/api/sockets", "/api/counts"] {
+            let response = a.operator("GET", target).send(a.addr).await;
+            described.holds("get", target, &response);
+            assert_eq!(parsed(&response).1["data"]["partial"]["missing"], json!(["b"]), "{target}");
+        }
+        // The client may be at the missing node.
+        let unknown = json!({"client_id": "unknown", "event": "e"});
+        let (status, refused) = call(&a, "/api/emit_to_client", unknown.clone()).await;
+        assert_eq!((status, &refused["error"]["code"]), (503, &json!("incomplete")));
+        until(async || data(&a, "/api/counts").await["partial"].is_null()).await;
+        assert_eq!(call(&a, "/api/emit_to_client", unknown).await.0, 404);
     }
-    // The client may be at the missing node.
-    let unknown = json!({"client_id": "unknown", "event": "e"});
-    let (status, refused) = call(&a, "/api/emit_to_client", unknown.clone()).await;
-    assert_eq!((status, &refused["error"]["code"]), (503, &json!("incomplete")));
-    until(async || data(&a, "/api/counts").await["partial"].is_null()).await;
-    assert_eq!(call(&a, "/api/emit_to_client", unknown).await.0, 404);
 }
 
 /// A server that says and answers what no gateway does.
@@ -106,70 +110,72 @@ async fn junk_of_other_servers_does_no_harm() {
 /// Without Redis a gateway says so, serves its own clients, and is whole again by itself.
 #[tokio::test]
 async fn without_redis_gateways_serve_their_own_clients() {
-    let mut redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
-    let [mut here, mut there] = [a.native("/").await, b.native("/").await];
-    let health = async |node: &Running| {
-        let (status, health) = parsed(&Request::new("GET", "/health/ready").send(node.addr).await);
-        assert_eq!((status, &health["status"]), (200, &json!("ok")));
-        health["cluster"].as_str().unwrap().to_owned()
-    };
-    assert_eq!(health(&a).await, "connected");
-    redis.kill().await;
-    for node in [&a, &b] {
-        until(async || health(node).await == "down").await;
-    }
-    let counts = data(&a, "/api/counts").await;
-    assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 1}]));
-    assert_eq!(counts["partial"]["link"], "down");
-    let response = a.operator("GET", "/metrics").send(a.addr).await;
-    let metrics = response.text();
-    for line in [
-        "gateway_node_info{node=\"a\"} 1",
-        "gateway_cluster_link_state{node=\"a\"} 2",
-        "gateway_cluster_messages_lost_total{node=\"a\"} 0",
-        "gateway_cluster_nodes{node=\"a\"} 1",
-        "gateway_cluster_sockets{node=\"a\"} 1",
-        "gateway_sockets{node=\"a\",namespace=\"/\"} 1",
-    ] {
-        assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
-    }
-    let emitted = done(&a, "/api/broadcast", json!({"event": "e", "data": 1})).await;
-    assert_eq!(emitted["reached"], 1);
-    assert_eq!(here.heard("e").await, 1);
-    let mut late = a.native("/").await;
-    assert!(late.ask("ping", json!(null)).await["timestamp"].is_string());
-    let room = json!({"client_id": late.id, "room": "r"});
-    assert_eq!(done(&a, "/api/join_room", room).await["members"], 1);
-    redis.restart().await;
-    for node in [&a, &b] {
-        until(async || health(node).await == "connected").await;
-        until(async || known(node).await == ["a", "b"]).await;
-    }
-    // What waited for Redis may have come by now.
-    until(async || {
-        done(&a, "/api/broadcast", json!({"event": "again"})).await;
-        loop {
-            match tokio::time::timeout(Duration::from_millis(200), there.next()).await {
-                Ok(event) if event["event"] == "again" => return true,
-                Ok(_) => {}
-                Err(_) => return false,
-            }
+    for mut server in AnyServer::each().await {
+        let [a, b] = nodes(&server, ["a", "b"], json!({})).await;
+        let [mut here, mut there] = [a.native("/").await, b.native("/").await];
+        let health = async |node: &Running| {
+            let (status, health) = parsed(&Request::new("GET", "/health/ready").send(node.addr).await);
+            assert_eq!((status, &health["status"]), (200, &json!("ok")));
+            health["cluster"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(health(&a).await, "connected");
+        server.kill().await;
+        for node in [&a, &b] {
+            until(async || health(node).await == "down").await;
         }
-    })
-    .await;
+        let counts = data(&a, "/api/counts").await;
+        assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 1}]));
+        assert_eq!(counts["partial"]["link"], "down");
+        let response = a.operator("GET", "/metrics").send(a.addr).await;
+        let metrics = response.text();
+        for line in [
+            "gateway_node_info{node=\"a\"} 1",
+            "gateway_cluster_link_state{node=\"a\"} 2",
+            "gateway_cluster_messages_lost_total{node=\"a\"} 0",
+            "gateway_cluster_nodes{node=\"a\"} 1",
+            "gateway_cluster_sockets{node=\"a\"} 1",
+            "gateway_sockets{node=\"a\",namespace=\"/\"} 1",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
+        }
+        let emitted = done(&a, "/api/broadcast", json!({"event": "e", "data": 1})).await;
+        assert_eq!(emitted["reached"], 1);
+        assert_eq!(here.heard("e").await, 1);
+        let mut late = a.native("/").await;
+        assert!(late.ask("ping", json!(null)).await["timestamp"].is_string());
+        let room = json!({"client_id": late.id, "room": "r"});
+        assert_eq!(done(&a, "/api/join_room", room).await["members"], 1);
+        server.restart().await;
+        for node in [&a, &b] {
+            until(async || health(node).await == "connected").await;
+            until(async || known(node).await == ["a", "b"]).await;
+        }
+        // What waited for Redis may have come by now.
+        until(async || {
+            done(&a, "/api/broadcast", json!({"event": "again"})).await;
+            loop {
+                match tokio::time::timeout(Duration::from_millis(200), there.next()).await {
+                    Ok(event) if event["event"] == "again" => return true,
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+        })
+        .await;
+    }
 }
 
 /// A drain disconnects the clients of one node, which the others then do not miss.
 #[tokio::test]
 async fn a_drained_gateway_leaves_the_others_alone() {
-    let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({"server": {"drain_ms": 2_000}})).await;
-    let [mut here, mut there] = [a.native("/").await, b.native("/").await];
-    soon(b.gateway.drain()).await;
-    closes(&mut there).await;
-    let counts = data(&a, "/api/counts").await;
-    assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 1}]));
-    assert_eq!(counts["partial"], Value::Null);
-    assert!(here.ask("ping", json!(null)).await["timestamp"].is_string());
+    for server in AnyServer::each().await {
+        let [a, b] = nodes(&server, ["a", "b"], json!({"server": {"drain_ms": 2_000}})).await;
+        let [mut here, mut there] = [a.native("/").await, b.native("/").await];
+        soon(b.gateway.drain()).await;
+        closes(&mut there).await;
+        let counts = data(&a, "/api/counts").await;
+        assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 1}]));
+        assert_eq!(counts["partial"], Value::Null);
+        assert!(here.ask("ping", json!(null)).await["timestamp"].is_string());
+    }
 }

@@ -6,6 +6,7 @@ use tests::raw::{Polling, soon, until};
 use tests::redis::RedisServer;
 
 use crate::cluster::{data, nodes};
+use crate::media::AnyServer;
 use crate::support::{Running, parsed};
 
 /// The only other node's answer to a question.
@@ -25,51 +26,54 @@ fn members(rooms: &Value) -> usize {
 /// A gateway tells another one up to 100,000 members of rooms, and says that there are more.
 #[tokio::test]
 async fn members_of_rooms_in_an_answer_are_limited() {
-    let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({"cluster": {"request_timeout_ms": 20_000}})).await;
-    let mut clients = Vec::new();
-    for _ in 0..11 {
-        clients.push(b.native("/").await);
-    }
-    let join = |rooms: std::ops::Range<usize>| {
-        for socket in b.gateway.io().sockets() {
-            socket.join(rooms.clone().map(|room| room.to_string()).collect::<Vec<_>>());
+    for server in AnyServer::each().await {
+        let [a, b] = nodes(&server, ["a", "b"], json!({"cluster": {"request_timeout_ms": 20_000}})).await;
+        let mut clients = Vec::new();
+        for _ in 0..11 {
+            clients.push(b.native("/").await);
         }
-    };
-    join(0..9_000);
-    let answer = ask(&a, json!("rooms")).await;
-    assert_eq!((members(&answer["rooms"]), &answer["truncated"]), (99_000, &json!(false)));
-    join(9_000..9_990);
-    let answer = ask(&a, json!("rooms")).await;
-    assert_eq!((members(&answer["rooms"]), &answer["truncated"]), (100_000, &json!(true)));
-    let listed = data(&a, "/api/rooms").await;
-    assert_eq!((members(&listed["rooms"]), &listed["truncated"]), (100_000, &json!(true)));
+        let join = |rooms: std::ops::Range<usize>| {
+            for socket in b.gateway.io().sockets() {
+                socket.join(rooms.clone().map(|room| room.to_string()).collect::<Vec<_>>());
+            }
+        };
+        join(0..9_000);
+        let answer = ask(&a, json!("rooms")).await;
+        assert_eq!((members(&answer["rooms"]), &answer["truncated"]), (99_000, &json!(false)));
+        join(9_000..9_990);
+        let answer = ask(&a, json!("rooms")).await;
+        assert_eq!((members(&answer["rooms"]), &answer["truncated"]), (100_000, &json!(true)));
+        let listed = data(&a, "/api/rooms").await;
+        assert_eq!((members(&listed["rooms"]), &listed["truncated"]), (100_000, &json!(true)));
+    }
 }
 
 /// A gateway tells another one up to 1,001 sockets, however many are asked for.
 #[tokio::test]
 async fn sockets_in_an_answer_are_limited() {
     const SOCKETS: usize = 1_010;
-    let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({"cluster": {"request_timeout_ms": 20_000}})).await;
-    // They hold no file descriptors.
-    for _ in 0..SOCKETS / 101 {
-        join_all((0..101).map(|_| async {
-            let client = Polling::open(b.addr, "/socket.io/?EIO=4&transport=polling").await;
-            assert_eq!(client.post("40").await.status, 200);
-        }))
-        .await;
+    for server in AnyServer::each().await {
+        let [a, b] = nodes(&server, ["a", "b"], json!({"cluster": {"request_timeout_ms": 20_000}})).await;
+        // They hold no file descriptors.
+        for _ in 0..SOCKETS / 101 {
+            join_all((0..101).map(|_| async {
+                let client = Polling::open(b.addr, "/socket.io/?EIO=4&transport=polling").await;
+                assert_eq!(client.post("40").await.status, 200);
+            }))
+            .await;
+        }
+        until(async || b.gateway.io().len() == SOCKETS).await;
+        let question =
+            |limit: usize| json!({"sockets": {"namespace": "/", "rooms": [], "after": "", "limit": limit}});
+        for (limit, told) in [(1_000, 1_000), (1_001, 1_001), (1_002, 1_001), (usize::MAX, 1_001)] {
+            assert_eq!(ask(&a, question(limit)).await.as_array().unwrap().len(), told, "{limit}");
+        }
+        let page = data(&a, "/api/sockets?limit=1000").await;
+        assert_eq!(page["sockets"].as_array().unwrap().len(), 1_000);
+        let rest =
+            data(&a, &format!("/api/sockets?limit=1000&after={}", page["next"].as_str().unwrap())).await;
+        assert_eq!(rest["sockets"].as_array().unwrap().len(), SOCKETS - 1_000);
     }
-    until(async || b.gateway.io().len() == SOCKETS).await;
-    let question =
-        |limit: usize| json!({"sockets": {"namespace": "/", "rooms": [], "after": "", "limit": limit}});
-    for (limit, told) in [(1_000, 1_000), (1_001, 1_001), (1_002, 1_001), (usize::MAX, 1_001)] {
-        assert_eq!(ask(&a, question(limit)).await.as_array().unwrap().len(), told, "{limit}");
-    }
-    let page = data(&a, "/api/sockets?limit=1000").await;
-    assert_eq!(page["sockets"].as_array().unwrap().len(), 1_000);
-    let rest = data(&a, &format!("/api/sockets?limit=1000&after={}", page["next"].as_str().unwrap())).await;
-    assert_eq!(rest["sockets"].as_array().unwrap().len(), SOCKETS - 1_000);
 }
 
 /// The response of a call with an idempotency key is written into Redis up to 1 MiB. Beyond it, a repetition hears that the

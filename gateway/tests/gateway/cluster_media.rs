@@ -6,9 +6,10 @@ use tests::redis::{RedisCluster, Sentinels};
 use tests::tls::Authority;
 
 use crate::cli::{Served, serve_in};
-use crate::cluster::{Medium, call, closes, data, done, gateways_act_as_one, known, nodes, settings};
+use crate::cluster::{call, closes, data, done, gateways_act_as_one, known, nodes, settings};
 use crate::cluster_recovery::{Client, emit, token};
 use crate::cluster_state::{status, with_key};
+use crate::media::Medium;
 use crate::support::{Running, parsed, start};
 
 fn sessions() -> Value {

@@ -9,7 +9,8 @@ use tests::ports::free_port;
 use tests::raw::{Polling, Request, Response, WebSocket, soon, until};
 use tests::redis::RedisServer;
 
-use crate::cluster::{KEY, Medium, call, data, known, settings};
+use crate::cluster::{KEY, call, data, known, settings};
+use crate::media::{AnyServer, Medium};
 use crate::metrics::read;
 use crate::openapi::Described;
 use crate::support::{Running, config, parsed, start};
@@ -28,7 +29,7 @@ pub(crate) fn sharing(medium: &impl Medium, name: &str, listen: &str, all: &[Str
 }
 
 /// Starts gateways that share their sessions, and waits until each is connected with all others.
-async fn gateways<const N: usize>(
+pub(crate) async fn gateways<const N: usize>(
     medium: &impl Medium,
     names: [&str; N],
     addresses: &[String],
@@ -58,7 +59,7 @@ async fn peers(gateway: &Running) -> Value {
 }
 
 /// Addresses of Unix sockets in a folder.
-fn sockets(folder: &Path, names: &[&str]) -> Vec<String> {
+pub(crate) fn sockets(folder: &Path, names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("unix:{}", folder.join(name).display())).collect()
 }
 
@@ -115,52 +116,54 @@ impl<'a> Anywhere<'a> {
 }
 
 /// Clients that poll at two gateways join, talk, and get acknowledgements and binary data.
-async fn requests_arrive_at_any(addresses: &[String]) {
-    let redis = RedisServer::start().await;
-    let nodes = gateways(&redis, ["a", "b"], addresses, json!({})).await;
-    let mut one = Anywhere::connect(&nodes).await;
-    let mut other = Anywhere::connect(&nodes).await;
-    for client in [&mut one, &mut other] {
-        client.post("421[\"join\",\"r\"]").await;
-        assert_eq!(client.until("431").await, "[{\"room\":\"r\"}]");
-    }
-    for number in 0..20 {
-        one.post(&format!("42[\"message\",{{\"room\":\"r\",\"content\":{number}}}]")).await;
-        let heard: Value =
-            serde_json::from_str(&other.until("42[\"message\",").await.replace("}]", "}")).unwrap();
-        assert_eq!(heard["content"], number);
-    }
-    for _ in 0..4 {
-        let file = "{\"room\":\"r\",\"content\":{\"_placeholder\":true,\"num\":0}}]";
-        other.post(&format!("451-[\"file\",{file}\u{1e}bAQL/")).await;
-        assert_eq!(one.until("451-[\"file\",").await, file);
-        assert_eq!(one.until("b").await, "AQL/");
-    }
-    for node in &nodes {
-        assert_eq!(call(node, "/api/emit_to_room", json!({"room": "r", "event": "e"})).await.0, 200);
+async fn requests_arrive_at_any(addresses: [Vec<String>; 2]) {
+    for (server, addresses) in AnyServer::each().await.into_iter().zip(addresses) {
+        let nodes = gateways(&server, ["a", "b"], &addresses, json!({})).await;
+        let mut one = Anywhere::connect(&nodes).await;
+        let mut other = Anywhere::connect(&nodes).await;
         for client in [&mut one, &mut other] {
-            client.until("42[\"e\"").await;
+            client.post("421[\"join\",\"r\"]").await;
+            assert_eq!(client.until("431").await, "[{\"room\":\"r\"}]");
         }
-        let listed = data(node, "/api/sockets").await;
-        let nodes: Vec<_> =
-            listed["sockets"].as_array().unwrap().iter().map(|socket| &socket["node"]).collect();
-        assert_eq!(nodes, ["a", "a"], "{listed}");
+        for number in 0..20 {
+            one.post(&format!("42[\"message\",{{\"room\":\"r\",\"content\":{number}}}]")).await;
+            let heard: Value =
+                serde_json::from_str(&other.until("42[\"message\",").await.replace("}]", "}")).unwrap();
+            assert_eq!(heard["content"], number);
+        }
+        for _ in 0..4 {
+            let file = "{\"room\":\"r\",\"content\":{\"_placeholder\":true,\"num\":0}}]";
+            other.post(&format!("451-[\"file\",{file}\u{1e}bAQL/")).await;
+            assert_eq!(one.until("451-[\"file\",").await, file);
+            assert_eq!(one.until("b").await, "AQL/");
+        }
+        for node in &nodes {
+            assert_eq!(call(node, "/api/emit_to_room", json!({"room": "r", "event": "e"})).await.0, 200);
+            for client in [&mut one, &mut other] {
+                client.until("42[\"e\"").await;
+            }
+            let listed = data(node, "/api/sockets").await;
+            let nodes: Vec<_> =
+                listed["sockets"].as_array().unwrap().iter().map(|socket| &socket["node"]).collect();
+            assert_eq!(nodes, ["a", "a"], "{listed}");
+        }
+        // A client that leaves at the other gateway has left.
+        assert_eq!(one.at(1).post("1").await.status, 200);
+        until(async || data(&nodes[0], "/api/counts").await["namespaces"]["/"]["clients"] == 1).await;
+        assert_eq!(one.next().get().await.status, 400);
     }
-    // A client that leaves at the other gateway has left.
-    assert_eq!(one.at(1).post("1").await.status, 200);
-    until(async || data(&nodes[0], "/api/counts").await["namespaces"]["/"]["clients"] == 1).await;
-    assert_eq!(one.next().get().await.status, 400);
 }
 
 #[tokio::test]
 async fn requests_arrive_at_any_gateway_over_unix_sockets() {
     let folder = tempfile::tempdir().unwrap();
-    requests_arrive_at_any(&sockets(folder.path(), &["a", "b"])).await;
+    requests_arrive_at_any([&["a", "b"], &["c", "d"]].map(|names| sockets(folder.path(), names))).await;
 }
 
 #[tokio::test]
 async fn requests_arrive_at_any_gateway_over_tcp() {
-    requests_arrive_at_any(&[free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"))).await;
+    let addresses = || (0..2).map(|_| format!("127.0.0.1:{}", free_port())).collect();
+    requests_arrive_at_any([addresses(), addresses()]).await;
 }
 
 /// A client that upgrades at another gateway takes its session there, or its WebSocket is relayed if it is late.
@@ -251,7 +254,7 @@ async fn a_gateway_that_ends_is_lost_and_its_successor_is_found() {
 }
 
 /// The settings of a cluster, as arguments of the program.
-fn arguments(settings: &Value) -> Vec<String> {
+pub(crate) fn arguments(settings: &Value) -> Vec<String> {
     let as_argument = |(key, value): (&String, &Value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         ["--set".to_owned(), format!("cluster.{key}={value}")]
@@ -289,10 +292,14 @@ async fn an_address_that_is_in_use_is_named() {
     let _first = start(settings.clone()).await;
     // The address of a gateway that runs is left alone when its settings are checked.
     let arguments = arguments(&settings);
-    let arguments: Vec<&str> = ["check-config"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    let arguments: Vec<&str> =
+        ["check-config"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
     let checked = crate::cli::run(&arguments).await;
     let shown = String::from_utf8_lossy(&checked.stdout);
-    assert!(checked.status.success() && shown.contains(&addresses[0]) && !shown.contains(PEERS_KEY), "{shown}");
+    assert!(
+        checked.status.success() && shown.contains(&addresses[0]) && !shown.contains(PEERS_KEY),
+        "{shown}"
+    );
     let Err(StartError::Cluster(error)) = Gateway::new(config(settings)) else { panic!("refused") };
     let expected = format!("cluster.peers_listen: {}: ", addresses[0]);
     assert!(error.to_string().starts_with(&expected), "{error}");
@@ -334,7 +341,7 @@ async fn the_links_are_shown() {
         let info = &parsed(&info).1["data"];
         let others: Vec<_> = ["a", "b"].into_iter().filter(|other| *other != name).collect();
         assert_eq!(info["node"], name);
-        assert_eq!(info["cluster"], json!({"link": "connected", "others": others}));
+        assert_eq!(info["cluster"], json!({"medium": "Redis", "link": "connected", "others": others}));
         let links =
             json!([{"address": other, "connected": true}, {"address": addresses[2], "connected": false}]);
         assert_eq!(info["peers"], json!({"nodes": links, "relayed": relayed, "openRequests": 0}));

@@ -1,10 +1,12 @@
 //! Webhooks of a gateway in a cluster, whose responses reach clients at other gateways.
 
 use serde_json::{Value, json};
+use tests::postgres::PostgresServer;
 use tests::raw::until;
 use tests::redis::RedisServer;
 
 use crate::cluster::nodes;
+use crate::media::AnyServer;
 use crate::support::{Client, Running};
 use crate::webhook_backend::Backend;
 
@@ -13,17 +15,23 @@ const TENANT: &str = "/?namespace=/tenant/x";
 struct Setup {
     backend: Backend,
     nodes: [Running; 2],
-    _redis: RedisServer,
+    _server: AnyServer,
 }
 
-async fn setup(kind: &str) -> Setup {
-    let redis = RedisServer::start().await;
+/// The kinds of Redis, and PostgreSQL.
+const MEDIA: [&str; 4] = ["streams", "sharded", "classic", "postgres"];
+
+async fn setup(medium: &str) -> Setup {
+    let (server, kind) = match medium {
+        "postgres" => (AnyServer::Postgres(PostgresServer::start_empty().await), "streams"),
+        kind => (AnyServer::Redis(RedisServer::start().await), kind),
+    };
     let backend = Backend::start().await;
     let hooks = backend.settings(&json!({"calls": ["event", "disconnect"]}));
     let more = json!({
         "cluster": {"kind": kind}, "server": {"namespaces": ["/", "/tenant/{tenant}"]}, "webhooks": hooks,
     });
-    Setup { nodes: nodes(&redis, ["a", "b"], more).await, backend, _redis: redis }
+    Setup { nodes: nodes(&server, ["a", "b"], more).await, backend, _server: server }
 }
 
 /// The next event of a client, which nothing precedes.
@@ -34,8 +42,8 @@ async fn hears(client: &mut Client, event: &str, data: Value) {
 /// The namespace of a pattern exists only where it has clients.
 #[tokio::test]
 async fn webhooks_emit_to_namespaces_that_are_at_another_gateway() {
-    for kind in ["streams", "sharded", "classic"] {
-        let Setup { mut backend, nodes: [a, b], _redis } = setup(kind).await;
+    for kind in MEDIA {
+        let Setup { mut backend, nodes: [a, b], _server } = setup(kind).await;
         let (mut here, mut there) = (a.native("/").await, b.native(TENANT).await);
         let io = [a.gateway.io(), b.gateway.io()];
         let socket = io[1].namespace("/tenant/x").unwrap().socket(&there.id).unwrap();
@@ -64,11 +72,15 @@ async fn webhooks_emit_to_namespaces_that_are_at_another_gateway() {
 /// With its last client the namespace of a pattern has left the gateway.
 #[tokio::test]
 async fn a_disconnect_is_told_to_the_clients_at_another_gateway() {
-    let Setup { mut backend, nodes: [a, b], _redis } = setup("streams").await;
-    let (here, mut there) = (a.native(TENANT).await, b.native(TENANT).await);
-    drop(here);
-    let call = backend.next("disconnect").await;
-    until(async || a.gateway.io().namespace("/tenant/x").is_none()).await;
-    call.says(json!({"emit": [{"event": "left", "broadcast": true, "others": true, "data": "a client"}]}));
-    hears(&mut there, "left", json!("a client")).await;
+    for medium in ["streams", "postgres"] {
+        let Setup { mut backend, nodes: [a, b], _server } = setup(medium).await;
+        let (here, mut there) = (a.native(TENANT).await, b.native(TENANT).await);
+        drop(here);
+        let call = backend.next("disconnect").await;
+        until(async || a.gateway.io().namespace("/tenant/x").is_none()).await;
+        call.says(
+            json!({"emit": [{"event": "left", "broadcast": true, "others": true, "data": "a client"}]}),
+        );
+        hears(&mut there, "left", json!("a client")).await;
+    }
 }

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use tests::devtools::{Browser, Tab};
 use tests::raw::{Request, WebSocket};
+use tests::redis::RedisServer;
 
+use crate::cluster_peers::{sharing, sockets};
 use crate::support::{Running, start};
 
 const KEY: &str = "a key for operators";
@@ -168,6 +170,29 @@ async fn two_tabs_meet_over_two_protocols() {
     // Text of other clients never becomes HTML of the page.
     assert_eq!(native.evaluate("document.querySelectorAll('#log b').length").await, 0);
     pictures(&mut socketio).await;
+}
+
+/// With shared sessions the page has a row for each gateway, and names the lost ones.
+#[tokio::test]
+async fn the_page_shows_shared_sessions() {
+    let redis = RedisServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = sockets(folder.path(), &["a", "b", "c"]);
+    let a = start(sharing(&redis, "a", &addresses[0], &addresses, &json!({}))).await;
+    let _b = start(sharing(&redis, "b", &addresses[1], &addresses, &json!({}))).await;
+    let browser = Browser::start().await;
+    let mut tab = visit(&browser, &format!("http://{}/#key={}", a.addr, a.key())).await;
+    let row = |node: &str, connections: usize| {
+        let text = format!("{node} {connections} 1 of 2 0 0");
+        format!(
+            "[...document.querySelectorAll('#nodes tr')].some((row) => row.innerText.replace(/\\s+/g, ' ').trim() === '{text}')"
+        )
+    };
+    tab.until(&row("a", 1)).await;
+    tab.until(&row("b", 0)).await;
+    let lost = format!("Without a connection: a to {0}, b to {0}.", addresses[2]);
+    tab.until(&shows("lost", &lost)).await;
+    tab.until("document.querySelector('th.sharing').offsetWidth > 0").await;
 }
 
 /// Takes screenshots in several sizes and colour schemes, and checks that no content overflows at the side.

@@ -1,5 +1,6 @@
 //! The part of a broker that only adapters need: subscriptions, streams, and commands that ask for something.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -89,11 +90,12 @@ pub enum Request {
         /// The largest number of entries.
         count: usize,
     },
-    /// Runs a script on the server. The reply is a number, a text, or nothing. Only for brokers with scripts.
+    /// Runs a script, or a statement, on the server. The reply is a number, a text, or nothing. Only for brokers that have
+    /// them.
     Script {
         /// The text of the script.
-        script: &'static str,
-        /// The keys that the script uses, which decide where it runs.
+        script: Cow<'static, str>,
+        /// The keys that the script uses, which decide where it runs. A broker without keys has none.
         keys: Vec<String>,
         /// Its other arguments.
         args: Vec<Bytes>,

@@ -1,6 +1,7 @@
 //! The adapter: the format of the official `@socket.io/postgres-adapter`.
 
 mod node;
+mod query;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use socketio_broker::medium::{Medium, probe_topic};
 use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 
 use self::node::PostgresNode;
+pub use self::query::QueryReply;
 use crate::channel::table;
 use crate::driver::{PostgresDriver, Rows};
 use crate::settings::Postgres;

@@ -8,6 +8,8 @@ use futures_util::future::{MaybeDone, maybe_done};
 #[cfg(feature = "adapter")]
 use socketio_broker::driver::Request;
 use socketio_broker::driver::{BoxError, BoxFuture, Command, Commands, Reply};
+#[cfg(feature = "adapter")]
+use tokio_postgres::Row;
 use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -68,12 +70,33 @@ impl Sending {
             Command::Request(Request::Probe { channel, sharded: false }) => {
                 client.execute(&self.notify, &[channel, &""]).await
             }
+            #[cfg(feature = "adapter")]
+            Command::Request(Request::Script { script, keys, args }) if keys.is_empty() => {
+                let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
+                let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
+                    args.iter().map(|arg| (arg as &(dyn ToSql + Sync), Type::BYTEA)).collect();
+                return match client.query_typed(script, &parameters).await {
+                    Ok(rows) => Ok(rows.first().map_or(Reply::Nothing, first_value)),
+                    Err(error) => refusal(&error).map(Reply::Refused),
+                };
+            }
             _ => return Ok(Reply::Refused("PostgreSQL has no such command".to_owned())),
         };
         match done {
             Ok(number) => Ok(Reply::Number(number)),
             Err(error) => refusal(&error).map(Reply::Refused),
         }
+    }
+}
+
+#[cfg(feature = "adapter")]
+fn first_value(row: &Row) -> Reply {
+    if let Ok(Some(number)) = row.try_get::<_, Option<i64>>(0) {
+        return Reply::Number(number.try_into().unwrap_or_default());
+    }
+    match row.try_get::<_, Option<String>>(0) {
+        Ok(Some(text)) => Reply::Text(text),
+        _ => Reply::Nothing,
     }
 }
 

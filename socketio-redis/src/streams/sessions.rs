@@ -68,7 +68,8 @@ impl SessionStore for Sessions {
 
     fn forget(&self, pid: &str, lease: Lease) {
         let [_, live] = self.keys(pid);
-        let forget = Request::Script { script: FORGET, keys: vec![live], args: vec![self.owner(lease)] };
+        let forget =
+            Request::Script { script: FORGET.into(), keys: vec![live], args: vec![self.owner(lease)] };
         // The key expires in any case.
         let _ = self.0.member.medium.push(Command::Request(forget));
     }
@@ -121,6 +122,7 @@ impl Sessions {
         let namespace = Some(self.0.member.namespace.to_string());
         let value = Session { sid, pid, rooms, data, namespace }.encode(&self.0.member.limits)?;
         let args = vec![self.owner(lease), value.into(), milliseconds(keep_for)];
+        let script = script.into();
         self.0.member.medium.push(Command::Request(Request::Script { script, keys, args }))
     }
 
@@ -128,7 +130,7 @@ impl Sessions {
     /// disconnected.
     async fn take(&self, pid: &str, lease: Lease) -> Result<Session, NotRecovered> {
         let args = vec![self.owner(lease), milliseconds(TAKEN)];
-        let take = Request::Script { script: TAKE, keys: self.keys(pid).into(), args };
+        let take = Request::Script { script: TAKE.into(), keys: self.keys(pid).into(), args };
         let value = match self.0.member.medium.request(take).await {
             Ok(Reply::Text(value)) => value,
             Ok(Reply::Nothing) => return Err(NotRecovered::UnknownSession),

@@ -10,6 +10,7 @@ const SECRETS: &[&str] = &[
     "auth.jwt_key",
     "auth.session_secret",
     "cluster.peers_key",
+    "cluster.postgres",
     "cluster.redis",
     "webhooks.secrets",
 ];

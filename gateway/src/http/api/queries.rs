@@ -120,7 +120,7 @@ fn info(gateway: &Gateway) -> Value {
     });
     if let Some((node, link)) = gateway.node().zip(cluster.health()) {
         info["node"] = node.into();
-        info["cluster"] = json!({"link": link, "others": cluster.others()});
+        info["cluster"] = json!({"medium": cluster.medium(), "link": link, "others": cluster.others()});
     }
     if let Some(sharing) = cluster.sharing(io) {
         info["peers"] = json!(sharing);

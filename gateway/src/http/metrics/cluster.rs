@@ -61,16 +61,26 @@ impl ClusterMetrics {
             "deaf" => 1,
             _ => 2,
         };
-        page.one("cluster_link_state", Kind::Gauge, "Link to Redis: 0 connected, 1 deaf, 2 down.", state);
-        page.one("cluster_queued_bytes", Kind::Gauge, "Bytes that wait for Redis.", stats.queued_bytes);
+        page.one(
+            "cluster_link_state",
+            Kind::Gauge,
+            "Link to Redis or PostgreSQL: 0 connected, 1 deaf, 2 down.",
+            state,
+        );
+        page.one(
+            "cluster_queued_bytes",
+            Kind::Gauge,
+            "Bytes that wait for Redis or PostgreSQL.",
+            stats.queued_bytes,
+        );
         let help = "Bytes of received messages that wait for their namespace.";
         page.one("cluster_received_bytes", Kind::Gauge, help, stats.received_bytes);
         for (name, help, count) in [
-            ("messages_published", "Messages that Redis has taken.", stats.published),
+            ("messages_published", "Messages that Redis or PostgreSQL has taken.", stats.published),
             ("messages_lost", "Messages that were not sent to other nodes.", stats.lost),
             (
                 "messages_unconfirmed",
-                "Messages whose connection ended before Redis had answered.",
+                "Messages whose connection ended before there was an answer.",
                 stats.unconfirmed,
             ),
             ("messages_received", "Messages that have arrived.", stats.received),
@@ -80,10 +90,10 @@ impl ClusterMetrics {
                 stats.dropped,
             ),
             ("messages_invalid", "Messages that have arrived and could not be read.", stats.bad_messages),
-            ("connections", "Opened connections to Redis.", stats.connections),
+            ("connections", "Opened connections to Redis or PostgreSQL.", stats.connections),
             (
                 "failed_connections",
-                "Connections to Redis that could not be opened.",
+                "Connections to Redis or PostgreSQL that could not be opened.",
                 stats.failed_connections,
             ),
             ("failovers", "Changes of the master that Sentinel has named.", stats.failovers),

@@ -112,7 +112,7 @@ function show(stats) {
   at("lost").textContent = `Without a connection: ${lost.join(", ")}.`;
   const { missing = [], link = "connected" } = stats.partial ?? {};
   at("missing").hidden = missing.length === 0 && link === "connected";
-  at("missing").textContent = `Without ${missing.join(", ") || "nodes that are not known"}. Link to Redis: ${link}.`;
+  at("missing").textContent = `Without ${missing.join(", ") || "nodes that are not known"}. Link to the cluster: ${link}.`;
   rows("disconnects", Object.entries(stats.disconnects), (entry) => entry);
   at("no-disconnects").hidden = stats.recentDisconnects.length > 0;
   at("recent-disconnects").replaceChildren(

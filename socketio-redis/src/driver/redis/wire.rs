@@ -44,7 +44,7 @@ fn add_request(cmd: &mut Cmd, request: &Request) {
             cmd.arg("XRANGE").arg(stream).arg(from).arg("+").arg("COUNT").arg(*count);
         }
         Request::Script { script, keys, args } => {
-            cmd.arg("EVAL").arg(script).arg(keys.len());
+            cmd.arg("EVAL").arg(&**script).arg(keys.len());
             for key in keys {
                 cmd.arg(key);
             }

@@ -1,18 +1,19 @@
-//! State of the gateways of a cluster, in Redis. Every value that is read is bounded and checked.
+//! State of the gateways of a cluster, in Redis or PostgreSQL. Every value that is read is bounded and checked.
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use socketio_redis::{Connections, PublishError, ScriptReply};
+use socketio_redis::PublishError;
 use tokio::task::JoinHandle;
 
-use super::scripts::{
-    COMPLETE, FIND_CLIENT, RELEASE, REMOVE_CLIENT, RENEW, RESERVE, REVOCATIONS, REVOKE, SAVE_CLIENT,
-};
+use super::scripts::{Operation, script};
+use super::statements::{COUNT, TABLES, statement, with_tables};
 use super::{BoxFuture, KeyState, Reservation, RevokeError, SavedClient, SharedState, Unavailable};
 use crate::config::Config;
+use crate::medium::{Connections, Script, Value};
 
 /// Time for which a response is stored.
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -28,22 +29,48 @@ const MAX_NAME: usize = 256;
 /// Number of revocations that are read together.
 const PAGE: usize = 1_000;
 
-/// State in Redis.
-pub(super) struct InRedis {
-    connections: Connections,
+/// Interval at which expired rows are deleted. Each gateway deletes.
+const CLEANING: Duration = Duration::from_secs(60);
+/// Pause before missing tables are looked for again.
+const MISSING: Duration = Duration::from_secs(1);
+
+/// State in Redis or PostgreSQL.
+pub(super) struct Stored {
+    place: Arc<Place>,
     prefix: String,
     keep: Duration,
     revoked_seconds: u64,
     max_revoked: usize,
 }
 
-impl InRedis {
+/// Where the state is.
+struct Place {
+    connections: Connections,
+    /// Prefix of the tables of PostgreSQL.
+    tables: String,
+}
+
+impl Stored {
     pub(super) fn new(config: &Config, connections: &Connections) -> Self {
+        let cluster = &config.cluster;
+        let place = Place { connections: connections.clone(), tables: cluster.postgres_tables.clone() };
+        let place = Arc::new(place);
+        let prefix = format!("{}:gateway:", cluster.prefix);
+        let revoked_seconds = config.auth.revoked_ms.div_ceil(1000);
+        if matches!(connections, Connections::Postgres(_)) {
+            if cluster.postgres_create_tables {
+                // Before everything else that is sent.
+                place.create_tables();
+            }
+            let key = format!("{prefix}revoked");
+            let creates = cluster.postgres_create_tables;
+            tokio::spawn(maintain(Arc::downgrade(&place), key, revoked_seconds, creates));
+        }
         Self {
-            connections: connections.clone(),
-            prefix: format!("{}:gateway:", config.cluster.prefix),
+            place,
+            prefix,
             keep: Duration::from_millis(config.auth.keep_ms),
-            revoked_seconds: config.auth.revoked_ms.div_ceil(1000),
+            revoked_seconds,
             max_revoked: config.auth.max_revoked,
         }
     }
@@ -56,24 +83,93 @@ impl InRedis {
         format!("{}revoked", self.prefix)
     }
 
-    async fn run(
-        &self,
-        script: &'static str,
-        key: String,
-        args: Vec<Vec<u8>>,
-    ) -> Result<ScriptReply, Unavailable> {
-        self.connections.run_script(script, vec![key], args).await.map_err(|error| unavailable(&error))
+    async fn run(&self, operation: Operation, key: String, args: Vec<Vec<u8>>) -> Result<Value, Unavailable> {
+        self.place.run(operation, key, args).await.map_err(|error| unavailable(&error))
     }
 
-    /// Runs a script whose result has no effect here, also when Redis is back.
-    fn queue(&self, script: &'static str, key: String, args: Vec<Vec<u8>>) {
-        queue(&self.connections, script, key, args);
+    /// Carries out an operation whose result has no effect here, also when the system is reached again.
+    fn queue(&self, operation: Operation, key: String, args: Vec<Vec<u8>>) {
+        self.place.queue(operation, key, args);
     }
 }
 
-fn queue(connections: &Connections, script: &'static str, key: String, args: Vec<Vec<u8>>) {
-    if let Err(error) = connections.queue_script(script, vec![key], args) {
-        tracing::debug!(%error, "shared state not changed");
+impl Place {
+    fn script(&self, operation: Operation) -> Script {
+        match self.connections {
+            Connections::Redis(_) => Script::Redis(script(operation)),
+            Connections::Postgres(_) => self.sql(statement(operation)),
+        }
+    }
+
+    fn sql(&self, sql: &str) -> Script {
+        Script::Sql(with_tables(sql, &self.tables).into())
+    }
+
+    async fn run(
+        &self,
+        operation: Operation,
+        key: String,
+        args: Vec<Vec<u8>>,
+    ) -> Result<Value, PublishError> {
+        self.connections.run(self.script(operation), Some(key), args).await
+    }
+
+    fn queue(&self, operation: Operation, key: String, args: Vec<Vec<u8>>) {
+        if let Err(error) = self.connections.queue(self.script(operation), Some(key), args) {
+            tracing::debug!(%error, "shared state not changed");
+        }
+    }
+
+    /// Deletes what has expired.
+    fn clean(&self, revoked: &str, revoked_seconds: u64) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let oldest = now.saturating_sub(revoked_seconds);
+        self.queue(Operation::Clean, revoked.to_owned(), vec![number(oldest)]);
+    }
+
+    fn create_tables(&self) {
+        for table in TABLES {
+            if let Err(error) = self.connections.queue(self.sql(table), None, Vec::new()) {
+                tracing::debug!(%error, "table not created");
+            }
+        }
+    }
+
+    /// Whether all tables are there.
+    async fn has_tables(&self) -> Result<bool, PublishError> {
+        Ok(self.connections.run(self.sql(COUNT), None, Vec::new()).await?
+            == Value::Number(TABLES.len() as u64))
+    }
+}
+
+/// Looks for the tables, and deletes expired rows, until the state is dropped.
+async fn maintain(place: Weak<Place>, revoked: String, revoked_seconds: u64, creates: bool) {
+    let mut is_logged = false;
+    let mut are_there = false;
+    loop {
+        tokio::time::sleep(if are_there { CLEANING } else { MISSING }).await;
+        let Some(place) = place.upgrade() else { return };
+        if are_there {
+            place.clean(&revoked, revoked_seconds);
+            continue;
+        }
+        match place.has_tables().await {
+            Ok(true) => {
+                are_there = true;
+                place.clean(&revoked, revoked_seconds);
+            }
+            Ok(false) => {
+                if creates {
+                    place.create_tables();
+                }
+                if !std::mem::replace(&mut is_logged, true) {
+                    let tables = format!("{}gateway_…", place.tables);
+                    tracing::error!(tables, "cluster.postgres: tables are missing, or may not be used");
+                }
+            }
+            // Without a connection.
+            Err(error) => tracing::debug!(%error, "tables not looked for"),
+        }
     }
 }
 
@@ -97,7 +193,7 @@ fn text(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
-impl SharedState for InRedis {
+impl SharedState for Stored {
     fn reserve<'a>(&'a self, key: &'a str, request: &'a str) -> BoxFuture<'a, Result<KeyState, Unavailable>> {
         Box::pin(async move {
             let mut bytes = [0; 8];
@@ -105,9 +201,9 @@ impl SharedState for InRedis {
             let owner = format!("{:016x}", u64::from_le_bytes(bytes)).into_bytes();
             let key = format!("{}call:{key}", self.prefix);
             // Made before the wait: if the caller goes away, or the reply is lost, the key is free again.
-            let reservation = Reserved::new(&self.connections, key.clone(), owner.clone());
+            let reservation = Reserved::new(&self.place, key.clone(), owner.clone());
             let args = vec![text(request), owner, milliseconds(RESERVED), number(MAX_RESPONSE)];
-            let ScriptReply::Text(state) = self.run(RESERVE, key, args).await? else {
+            let Value::Text(state) = self.run(Operation::Reserve, key, args).await? else {
                 return Err(invalid());
             };
             if state != "new" {
@@ -138,7 +234,7 @@ impl SharedState for InRedis {
             return;
         }
         let args = vec![value.into(), milliseconds(self.keep)];
-        self.queue(SAVE_CLIENT, self.client_key(namespace, session), args);
+        self.queue(Operation::SaveClient, self.client_key(namespace, session), args);
     }
 
     fn find_client<'a>(
@@ -150,9 +246,13 @@ impl SharedState for InRedis {
             if self.keep.is_zero() {
                 return None;
             }
-            let found = self.run(FIND_CLIENT, self.client_key(namespace, session), vec![number(MAX_CLIENT)]);
+            let found = self.run(
+                Operation::FindClient,
+                self.client_key(namespace, session),
+                vec![number(MAX_CLIENT)],
+            );
             match found.await {
-                Ok(ScriptReply::Text(value)) => {
+                Ok(Value::Text(value)) => {
                     let (number, state) = value.split_at_checked(16)?;
                     Some((u64::from_str_radix(number, 16).ok()?, serde_json::from_str(state).ok()?))
                 }
@@ -167,14 +267,14 @@ impl SharedState for InRedis {
 
     fn remove_client(&self, namespace: &str, session: &str, number: u64) {
         let args = vec![format!("{number:016x}").into()];
-        self.queue(REMOVE_CLIENT, self.client_key(namespace, session), args);
+        self.queue(Operation::RemoveClient, self.client_key(namespace, session), args);
     }
 
     fn revoke<'a>(&'a self, user: &'a str, at: u64) -> BoxFuture<'a, Result<(), RevokeError>> {
         Box::pin(async move {
             let args = vec![text(user), number(at), number(self.revoked_seconds), number(self.max_revoked)];
-            match self.run(REVOKE, self.revoked_key(), args).await? {
-                ScriptReply::Number(0) => Err(RevokeError::TooMany),
+            match self.run(Operation::Revoke, self.revoked_key(), args).await? {
+                Value::Number(0) => Err(RevokeError::TooMany),
                 _ => Ok(()),
             }
         })
@@ -186,7 +286,8 @@ impl SharedState for InRedis {
             // The limit may differ between nodes; a list that is much longer is not ours.
             for page in 0..=self.max_revoked.saturating_mul(2) / PAGE {
                 let args = vec![number(since), number(page * PAGE), number(PAGE), number(MAX_NAME)];
-                let ScriptReply::Text(reply) = self.run(REVOCATIONS, self.revoked_key(), args).await? else {
+                let Value::Text(reply) = self.run(Operation::Revocations, self.revoked_key(), args).await?
+                else {
                     return Err(invalid());
                 };
                 let (found, list) = reply.split_once(' ').ok_or_else(invalid)?;
@@ -210,7 +311,7 @@ impl SharedState for InRedis {
 
 /// Key of a call that runs on this node. It is renewed until it is dropped.
 struct Reserved {
-    connections: Connections,
+    place: Arc<Place>,
     key: String,
     owner: Vec<u8>,
     renewal: JoinHandle<()>,
@@ -219,9 +320,9 @@ struct Reserved {
 }
 
 impl Reserved {
-    fn new(connections: &Connections, key: String, owner: Vec<u8>) -> Self {
-        let renewal = tokio::spawn(renew(connections.clone(), key.clone(), owner.clone()));
-        Self { connections: connections.clone(), key, owner, renewal, releases: true }
+    fn new(place: &Arc<Place>, key: String, owner: Vec<u8>) -> Self {
+        let renewal = tokio::spawn(renew(Arc::clone(place), key.clone(), owner.clone()));
+        Self { place: Arc::clone(place), key, owner, renewal, releases: true }
     }
 
     /// The key belongs to another call.
@@ -230,12 +331,12 @@ impl Reserved {
     }
 }
 
-async fn renew(connections: Connections, key: String, owner: Vec<u8>) {
+async fn renew(place: Arc<Place>, key: String, owner: Vec<u8>) {
     loop {
         tokio::time::sleep(RESERVED / 3).await;
         let args = vec![owner.clone(), milliseconds(RESERVED)];
-        // Without Redis the next attempt renews it, if it is still there.
-        let _ = connections.run_script(RENEW, vec![key.clone()], args).await;
+        // Without a connection the next attempt renews it, if it is still there.
+        let _ = place.run(Operation::Renew, key.clone(), args).await;
     }
 }
 
@@ -245,11 +346,11 @@ impl Reservation for Reserved {
             self.releases = false;
             let stored = if response.len() > MAX_RESPONSE { Vec::new() } else { response.to_vec() };
             let args = vec![self.owner.clone(), stored, milliseconds(LIFETIME)];
-            let done = self.connections.run_script(COMPLETE, vec![self.key.clone()], args.clone()).await;
+            let done = self.place.run(Operation::Complete, self.key.clone(), args.clone()).await;
             if let Err(error) = done {
-                // The call was carried out, so the response must be there for a repetition when Redis is back.
+                // The call was carried out, so the response must be there for a repetition later.
                 tracing::debug!(%error, "the response of an idempotency key is stored later");
-                queue(&self.connections, COMPLETE, self.key.clone(), args);
+                self.place.queue(Operation::Complete, self.key.clone(), args);
             }
         })
     }
@@ -259,7 +360,8 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         self.renewal.abort();
         if self.releases {
-            queue(&self.connections, RELEASE, std::mem::take(&mut self.key), vec![self.owner.clone()]);
+            let key = std::mem::take(&mut self.key);
+            self.place.queue(Operation::Release, key, vec![self.owner.clone()]);
         }
     }
 }
@@ -270,8 +372,8 @@ impl fmt::Debug for Reserved {
     }
 }
 
-impl fmt::Debug for InRedis {
+impl fmt::Debug for Stored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InRedis").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("Stored").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use engineio::peers::PeerLinks;
+use engineio::peers::TcpPeers;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketio_server::{Server, WeakServer};
@@ -29,7 +29,7 @@ pub(crate) struct Answerer {
     pub(crate) disconnects: Arc<Disconnects>,
     pub(crate) started: Instant,
     /// The direct connections to other nodes, if this one shares its sessions.
-    pub(crate) links: Option<PeerLinks>,
+    pub(crate) peers: Option<TcpPeers>,
 }
 
 /// Rooms of a node.
@@ -71,7 +71,7 @@ impl Answerer {
             }
             Question::Stats => {
                 let stats = Stats::collect(io, &self.disconnects, self.started.elapsed());
-                let sharing = self.links.as_ref().map(|links| Sharing::of(io, links));
+                let sharing = self.peers.as_ref().map(|peers| Sharing::of(io, peers));
                 to_json(&NodeStats { stats, rooms: listing::room_names(io), sharing })
             }
             Question::Totals => to_json(&Totals::of(io)),

@@ -25,11 +25,14 @@ struct Link {
     unnoticed: u8,
 }
 
+/// The messages to a node, each with the number of cuts when it was sent.
+type Way = UnboundedSender<(u64, PeerMessage)>;
+
 struct SlowLink {
     medium: Slow,
     number: usize,
     /// By receiver.
-    ways: Mutex<Vec<Option<UnboundedSender<(u64, PeerMessage)>>>>,
+    ways: Mutex<Vec<Option<Way>>>,
 }
 
 fn name(number: usize) -> PeerId {
@@ -105,7 +108,7 @@ impl Peers for Slow {
 }
 
 impl SlowLink {
-    fn way(&self, to: usize) -> UnboundedSender<(u64, PeerMessage)> {
+    fn way(&self, to: usize) -> Way {
         let (sender, mut messages) = mpsc::unbounded_channel();
         let (medium, from) = (self.medium.clone(), self.number);
         tokio::spawn(async move {

@@ -28,7 +28,9 @@ enum Purpose {
     /// The handshake alone.
     Open,
     /// GETs, and the handshake if it has no connection of its own.
-    Get { opens: bool },
+    Get {
+        opens: bool,
+    },
     Post,
 }
 

@@ -146,7 +146,7 @@ impl PeerLink for BusLink {
         }
     }
 
-    fn carries_packets(&self) -> bool {
+    fn has_extensions(&self) -> bool {
         self.bus.kind == Kind::Tagged
     }
 }

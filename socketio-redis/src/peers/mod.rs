@@ -204,7 +204,7 @@ impl PeerLink for RedisLink {
         if sid.len() == 20 { Owner::Unknown } else { Owner::Nobody }
     }
 
-    fn carries_packets(&self) -> bool {
+    fn has_extensions(&self) -> bool {
         false
     }
 

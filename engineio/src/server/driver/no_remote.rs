@@ -34,6 +34,10 @@ impl Remote {
         false
     }
 
+    pub(super) fn is_delivering(&self) -> bool {
+        false
+    }
+
     pub(super) fn drop_probe(&mut self) {}
 }
 

@@ -83,7 +83,7 @@ impl Driver {
 
     /// A GET waits, here or at another node.
     pub(super) fn poll_opened(&mut self, now: Instant) {
-        self.session.outbox().set_blocked(false);
+        self.session.outbox().set_blocked(!self.can_answer());
         // A GET after the close receives a noop and a close packet, as at the official server.
         if self.is_closing() && self.session.outbox().is_empty() {
             self.answer_poll(&[PacketType::Noop, PacketType::Close], now);
@@ -93,7 +93,7 @@ impl Driver {
 
     /// Whether packets can be sent to the client, which no WebSocket here carries.
     pub(super) fn can_answer(&self) -> bool {
-        self.parked.is_some() || self.remote.takes_packets()
+        (self.parked.is_some() || self.remote.takes_packets()) && !self.remote.is_delivering()
     }
 
     pub(super) fn poll_parked(&mut self, cx: &mut Context<'_>, now: Instant) {

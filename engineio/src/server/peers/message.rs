@@ -5,7 +5,8 @@ use crate::config::Transport;
 use crate::protocol::packet::Packet;
 use crate::protocol::sid::Sid;
 
-/// A message to another node. The variants are the message types of the official engine, in its order.
+/// A message to another node. The variants are the message types of the official engine, in its order, and one of this
+/// crate behind them.
 ///
 /// `request` is a number of the node that asks, and comes back in the answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +23,7 @@ pub enum PeerMessage {
         /// The direction.
         access: Access,
         /// The packets of a POST. Empty if the medium does not carry them: see
-        /// [`PeerLink::carries_packets`](crate::peers::PeerLink::carries_packets).
+        /// [`PeerLink::has_extensions`](crate::peers::PeerLink::has_extensions).
         packets: Vec<Packet>,
     },
     /// The answer of the owner. Behind a granted [`Access::Read`] of polling, one [`Drain`](Self::Drain)
@@ -72,6 +73,13 @@ pub enum PeerMessage {
         sid: Sid,
         /// The reason. Only its [name](CloseReason::as_str) is part of the official format.
         reason: CloseReason,
+    },
+    /// The messages of a [`Drain`](Self::Drain) were written to the client, as the answer to its GET. Until then the owner
+    /// holds further ones back, and the session ends if the node is lost. See
+    /// [`PeerLink::has_extensions`](crate::peers::PeerLink::has_extensions).
+    Delivered {
+        /// The session.
+        sid: Sid,
     },
 }
 

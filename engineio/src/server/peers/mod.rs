@@ -130,10 +130,13 @@ pub trait PeerLink: Send + Sync + 'static {
         session_id(&[])
     }
 
-    /// Whether the packets of a POST may be part of [`PeerMessage::AcquireLock`]. Default true. The official
-    /// engine does not know this: a medium that it shares has to return `false`, and each packet is then a
-    /// message behind the answer.
-    fn carries_packets(&self) -> bool {
+    /// Whether the nodes know what the official engine does not. Default true; a medium that it shares has to return
+    /// `false`.
+    ///
+    /// - The packets of a POST are part of [`PeerMessage::AcquireLock`]. Otherwise each is a message behind the answer.
+    /// - [`PeerMessage::Delivered`] tells the owner that the answer to a GET is on its way. Otherwise messages may be
+    ///   lost when a node ends before it has passed them on, and a proxy sends the GET again to another one.
+    fn has_extensions(&self) -> bool {
         true
     }
 

@@ -24,6 +24,11 @@ fn text(packet: Bytes) -> Option<Packet> {
     decode_text(Text::from_utf8(packet).ok()?, Protocol::V4).ok()
 }
 
+/// Whether there are messages of the application, whose delivery the owner waits for.
+pub(crate) fn has_messages(packets: &[Packet]) -> bool {
+    packets.iter().any(|packet| matches!(packet, Packet::Message(_)))
+}
+
 /// A packet without data.
 pub(crate) fn control(kind: PacketType) -> Packet {
     match kind {

@@ -19,6 +19,8 @@ pub(crate) enum PeerCommand {
     Upgrade { reply: Reply, success: bool },
     /// The client's connection there is lost.
     Close(PeerId, CloseReason),
+    /// The client has the messages that were sent there for its GET.
+    Delivered(PeerId),
     /// The link to a node has ended.
     Lost(PeerId),
     /// The session comes from another node, which received these packets.

@@ -36,16 +36,19 @@ impl Shared {
             () = async { if !self.is_closed() { closed.await } } => None,
             () = tokio::time::sleep(patience) => None,
         };
-        let answer = match packets {
-            Some(packets) => {
+        let (answer, delivery) = match packets {
+            Some((packets, delivery)) => {
                 let packets: Vec<_> = packets.into_iter().map(prepared).collect();
-                polling::answer(dialect, &packets, &[])
+                (polling::answer(dialect, &packets, &[]), Some(delivery))
             }
             // The session has ended for this client, or is out of reach.
-            None => polling::answer(dialect, &[], &[PacketType::Close]),
+            None => (polling::answer(dialect, &[], &[PacketType::Close]), None),
         };
         drop(parked);
         let mut response = self.poll_response(request, answer.into()).await;
+        if let Some(delivery) = delivery {
+            response = response.map(|body| delivery.attach(body.into_bytes()).into());
+        }
         self.decorate(request.parts, &mut response, false);
         Ok(response)
     }

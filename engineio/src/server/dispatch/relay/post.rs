@@ -56,7 +56,7 @@ impl Shared {
 
         let linked = &session.linked;
         let (carried, following) =
-            if linked.link.carries_packets() { (packets, Vec::new()) } else { (Vec::new(), packets) };
+            if linked.link.has_extensions() { (packets, Vec::new()) } else { (Vec::new(), packets) };
         // The answer to a POST waits until its packets are handled, as that of a session here.
         let waits_for_handler = !carried.is_empty() && session.to.is_some();
         let mut patience = linked.settings.response_timeout;

@@ -27,6 +27,7 @@ impl Receive for Shared {
             }
             PeerMessage::Packet { sid, packet } => self.pass(&sid, PeerCommand::Packet(packet)),
             PeerMessage::Close { sid, reason } => self.pass(&sid, PeerCommand::Close(from, reason)),
+            PeerMessage::Delivered { sid } => self.pass(&sid, PeerCommand::Delivered(from)),
 
             PeerMessage::AcquireLockResponse { request, success: true } => {
                 if let Some(sid) = edge.granted(from.clone(), request) {

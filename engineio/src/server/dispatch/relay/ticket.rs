@@ -1,8 +1,10 @@
 //! The entries of a request in the tables of the edge, for as long as it lives.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
 
@@ -10,8 +12,10 @@ use super::Elsewhere;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
 use crate::protocol::packet::Packet;
+use crate::protocol::sid::Sid;
 use crate::server::peers::edge::{Drained, Full, Wait};
-use crate::server::peers::{Access, PeerId, PeerMessage};
+use crate::server::peers::packets::has_messages;
+use crate::server::peers::{Access, Linked, PeerId, PeerMessage};
 
 /// A request that waits for an answer. Its entry is removed on drop.
 pub(super) struct Asked<'s> {
@@ -92,11 +96,20 @@ impl Parked {
         self.owner.is_some()
     }
 
-    /// The packets of the owner. `None` if the link to it is lost.
-    pub(super) async fn packets(&mut self) -> Option<Vec<Packet>> {
+    /// The packets of the owner, and their delivery. `None` if the link to it is lost.
+    pub(super) async fn packets(&mut self) -> Option<(Vec<Packet>, Delivery)> {
         let drained = (&mut self.drained).await.ok();
         self.answered = true;
-        drained.map(|drained| drained.packets)
+        let Drained { owner, packets } = drained?;
+        let Elsewhere { linked, sid, .. } = &self.session.0;
+        let is_confirmed = linked.link.has_extensions() && has_messages(&packets);
+        let delivery = Delivery {
+            linked: Arc::clone(linked),
+            sid: sid.clone(),
+            owner: is_confirmed.then_some(owner),
+            is_sent: false,
+        };
+        Some((packets, delivery))
     }
 }
 
@@ -114,6 +127,47 @@ impl Drop for Parked {
             let reason = CloseReason::TransportError(Fault::PollAborted);
             linked.link.send(Some(&owner), PeerMessage::Close { sid: sid.clone(), reason });
         }
+    }
+}
+
+/// The delivery of messages to the client. The owner learns when they are written, or that the client has left before.
+pub(super) struct Delivery {
+    linked: Arc<Linked>,
+    sid: Sid,
+    /// `None` if the owner waits for nothing.
+    owner: Option<PeerId>,
+    is_sent: bool,
+}
+
+impl Delivery {
+    /// Ties the delivery to the bytes of the response: it is done when the connection has written them.
+    pub(super) fn attach(mut self, body: Bytes) -> Bytes {
+        self.is_sent = true;
+        if self.owner.is_some() { Bytes::from_owner(Sent { body, _delivery: self }) } else { body }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        let Some(owner) = self.owner.take() else { return };
+        let sid = self.sid.clone();
+        let message = if self.is_sent {
+            PeerMessage::Delivered { sid }
+        } else {
+            PeerMessage::Close { sid, reason: CloseReason::TransportError(Fault::PollAborted) }
+        };
+        self.linked.link.send(Some(&owner), message);
+    }
+}
+
+struct Sent {
+    body: Bytes,
+    _delivery: Delivery,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 

@@ -2,6 +2,7 @@
 //! carries the session. Everything that its client sends there arrives as a command of that node.
 
 mod hold;
+mod lock;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,14 +10,11 @@ use std::time::Instant;
 
 use self::hold::Hold;
 use super::Driver;
-use super::polling::PostReply;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
-use crate::polling::Packets;
 use crate::protocol::packet::{Packet, PacketType, Protocol};
 use crate::protocol::prepared::Prepared;
-use crate::protocol::text::Text;
-use crate::server::peers::packets::{control, packets};
+use crate::server::peers::packets::{control, has_messages, packets};
 use crate::server::peers::{Access, PeerCommand, PeerId, PeerLink, PeerMessage, Reply};
 use crate::server::trace;
 use crate::session::Input;
@@ -28,6 +26,8 @@ struct Parts {
     link: Arc<dyn PeerLink>,
     away: Away,
     hold: Option<Hold>,
+    /// The node that has messages for a GET, and has not said that the client has them.
+    undelivered: Option<PeerId>,
     /// Packets of other nodes that wait for a busy handler, and their bytes.
     waiting: VecDeque<Packet>,
     waiting_bytes: usize,
@@ -50,7 +50,7 @@ impl Parts {
     fn new(link: &Arc<dyn PeerLink>, hold: Option<Hold>) -> Box<Self> {
         let away = Away::Polling { get: None, probe: None };
         let link = Arc::clone(link);
-        Box::new(Self { link, away, hold, waiting: VecDeque::new(), waiting_bytes: 0 })
+        Box::new(Self { link, away, hold, undelivered: None, waiting: VecDeque::new(), waiting_bytes: 0 })
     }
 }
 
@@ -70,6 +70,12 @@ impl Remote {
             Some(Parts { away: Away::WebSocket(_), .. }) => true,
             None => false,
         }
+    }
+
+    /// Whether messages are on their way to a GET at another node. Further ones wait until the client has them, since it may
+    /// be a proxy that sends the GET again.
+    pub(super) fn is_delivering(&self) -> bool {
+        self.0.as_ref().is_some_and(|parts| parts.undelivered.is_some())
     }
 
     pub(super) fn has_waiting(&self) -> bool {
@@ -93,7 +99,7 @@ impl Remote {
     fn tidy(&mut self) {
         let idle = |parts: &Parts| {
             let here = matches!(parts.away, Away::Polling { get: None, probe: None });
-            here && parts.hold.is_none() && parts.waiting.is_empty()
+            here && parts.hold.is_none() && parts.waiting.is_empty() && parts.undelivered.is_none()
         };
         if self.0.as_deref().is_some_and(idle) {
             self.0 = None;
@@ -136,6 +142,7 @@ impl Driver {
                 self.gone(&peer);
                 self.input(Input::CarrierLost(reason), now);
             }
+            PeerCommand::Delivered(peer) => self.delivered(&peer),
             PeerCommand::Lost(peer) => {
                 if self.has_probe_at(&peer) {
                     self.input(Input::ProbeLost, now);
@@ -153,56 +160,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    /// A GET at another node waits for packets. The answer is sent before the packets. Unlike a second GET
-    /// here, one that overlaps is only refused, as by the official engine.
-    fn lock_get(&mut self, reply: Reply, now: Instant) {
-        if self.machine.transport() != Some(Transport::Polling) || self.machine.writable() {
-            return;
-        }
-        match self.machine.handle(Input::PollOpened, now) {
-            None => {
-                let parts = self.remote.parts(reply.link());
-                if let Away::Polling { get, .. } = &mut parts.away {
-                    *get = Some(reply.node().clone());
-                }
-                reply.grant();
-                self.poll_opened(now);
-            }
-            Some(action) => self.act(action, now),
-        }
-    }
-
-    /// A POST at another node. Without packets, they follow one by one.
-    fn lock_post(&mut self, reply: Reply, packets: Vec<Packet>, now: Instant) {
-        if packets.is_empty() {
-            if self.machine.transport() == Some(Transport::Polling) {
-                reply.grant();
-            }
-            return;
-        }
-        match self.machine.handle(Input::PostOpened, now) {
-            None => {
-                let packets: Packets = Box::new(packets.into_iter().map(Ok));
-                self.take_post(packets, PostReply::Peer(Box::new(reply)), now);
-            }
-            Some(action) => self.act(action, now),
-        }
-    }
-
-    /// A WebSocket at another node wants to take the session over. That node answers the probe by itself,
-    /// so for the machine the probe has arrived: a waiting GET is released at once.
-    fn lock_probe(&mut self, reply: Reply, now: Instant) {
-        if let Some(action) = self.machine.handle(Input::ProbeOpened, now) {
-            return self.act(action, now);
-        }
-        let parts = self.remote.parts(reply.link());
-        if let Away::Polling { probe, .. } = &mut parts.away {
-            *probe = Some(reply.node().clone());
-        }
-        reply.grant();
-        self.input(Input::ProbePacket(Packet::Ping(Text::from_static("probe"))), now);
     }
 
     fn has_probe_at(&self, peer: &PeerId) -> bool {
@@ -243,6 +200,10 @@ impl Driver {
     /// WebSocket.
     pub(super) fn remote_switch(&mut self, now: Instant) {
         self.release();
+        if let Some(parts) = self.remote.0.as_deref_mut() {
+            // A client upgrades when its GET is answered.
+            parts.undelivered = None;
+        }
         if self.carrier.is_some() {
             while let Some(packet) = self.remote.next_waiting() {
                 self.packet(packet, now);
@@ -307,12 +268,15 @@ impl Driver {
     pub(super) fn drain_remote(&mut self, messages: &[Prepared]) {
         let sid = self.session.id().clone();
         let Some(parts) = self.remote.0.as_deref_mut() else { return };
-        let peer = match &mut parts.away {
-            Away::Polling { get, .. } => get.take(),
-            Away::WebSocket(peer) => Some(peer.clone()),
+        let (peer, is_get) = match &mut parts.away {
+            Away::Polling { get, .. } => (get.take(), true),
+            Away::WebSocket(peer) => (Some(peer.clone()), false),
         };
         if let Some(peer) = peer {
             let packets = packets(messages);
+            if is_get && parts.link.has_extensions() && has_messages(&packets) {
+                parts.undelivered = Some(peer.clone());
+            }
             parts.link.send(Some(&peer), PeerMessage::Drain { sid, packets });
         }
     }
@@ -330,13 +294,26 @@ impl Driver {
         }
     }
 
-    /// Forgets the connections at a node, which are lost. Returns whether one of them carried the session.
+    /// The client has the messages that were sent to this node.
+    fn delivered(&mut self, peer: &PeerId) {
+        let Some(parts) = self.remote.0.as_deref_mut() else { return };
+        if parts.undelivered.take_if(|from| from == peer).is_some() {
+            self.remote.tidy();
+            let is_blocked = !self.can_answer();
+            self.session.outbox().set_blocked(is_blocked);
+        }
+    }
+
+    /// Forgets the connections at a node, which are lost. Returns whether one of them carried the session, or messages of
+    /// it.
     fn gone(&mut self, peer: &PeerId) -> bool {
         let Some(parts) = self.remote.0.as_deref_mut() else { return false };
-        let carries = match &parts.away {
-            Away::Polling { get, .. } => get.as_ref() == Some(peer),
-            Away::WebSocket(carrier) => carrier == peer,
-        };
+        let has_messages = parts.undelivered.take_if(|from| from == peer).is_some();
+        let carries = has_messages
+            || match &parts.away {
+                Away::Polling { get, .. } => get.as_ref() == Some(peer),
+                Away::WebSocket(carrier) => carrier == peer,
+            };
         if carries {
             let probe = match &mut parts.away {
                 Away::Polling { probe, .. } => probe.take(),

@@ -11,7 +11,7 @@ use crate::protocol::text::Text;
 
 /// Size of a frame's length.
 const LENGTH: usize = 4;
-/// The type of a frame that only shows that the node is alive. The others are the types of the official engine.
+/// The type of a frame that only shows that the node is alive. The others are the types of messages.
 const ALIVE: u8 = 255;
 /// Added to the type of a packet whose message is binary.
 const BINARY: u8 = 0x80;
@@ -112,6 +112,10 @@ fn write(message: &PeerMessage, out: &mut BytesMut) {
             put_sid(sid, out);
             put_bytes(reason.as_str().as_bytes(), out);
         }
+        PeerMessage::Delivered { sid } => {
+            out.put_u8(7);
+            put_sid(sid, out);
+        }
     }
 }
 
@@ -175,6 +179,7 @@ impl Fields {
                 packets: self.packets()?,
             },
             6 => PeerMessage::Close { sid: self.sid()?, reason: self.reason()? },
+            7 => PeerMessage::Delivered { sid: self.sid()? },
             _ => return None,
         };
         Some(Frame::Message(message))
@@ -291,6 +296,7 @@ mod tests {
             PeerMessage::Packet { sid: sid(), packet: Packet::Message("".into()) },
             PeerMessage::Upgrade { request: 8, sid: sid(), success: true },
             PeerMessage::UpgradeResponse { request: 8, take_over: true, packets },
+            PeerMessage::Delivered { sid: sid() },
         ];
         let reasons = [
             CloseReason::ForcedClose,

@@ -63,6 +63,7 @@ async fn a_get_waits_for_the_packets_of_the_owner() {
     assert_eq!(node.server.peer_stats(), PeerStats { open_requests: 0, relayed: 1 });
     node.drain(&[text("one"), Packet::Message(vec![1, 2, 3, 4].into())]);
     assert_eq!(parked.await.unwrap(), (200, "4one\x1ebAQIDBA==".to_owned()));
+    assert_eq!(node.sent().await, delivered(&elsewhere()));
     node.assert_idle();
     // The packets may follow the lock at once.
     let parked = park(&node.server, &elsewhere());
@@ -96,10 +97,10 @@ async fn a_refused_or_unanswered_request_is_one_for_an_unknown_session() {
     assert_eq!(park(&node.server, &elsewhere()).await.unwrap(), unknown());
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
     node.assert_idle();
-    // An answer that comes too late finds no request. The owner then sends packets to a connection that is
-    // gone.
+    // An owner that answers too late learns that the client has left. It may have sent packets before that.
     let (request, ..) = node.asked().await;
     node.answer(request, true);
+    assert_eq!(node.told_to_close().await, CloseReason::TransportError(Fault::PollAborted));
     node.silent().await;
     node.drain(&[text("lost")]);
     assert_eq!(node.told_to_close().await, CloseReason::TransportError(Fault::Remote));

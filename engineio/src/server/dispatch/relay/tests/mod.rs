@@ -63,7 +63,7 @@ impl PeerLink for ScriptLink {
         if sid.len() == 20 { self.owner.clone() } else { Owner::Nobody }
     }
 
-    fn carries_packets(&self) -> bool {
+    fn has_extensions(&self) -> bool {
         self.carries
     }
 }
@@ -314,6 +314,10 @@ fn answer(request: u64, success: bool) -> PeerMessage {
 
 fn drain(sid: &Sid, packets: &[Packet]) -> PeerMessage {
     PeerMessage::Drain { sid: sid.clone(), packets: packets.to_vec() }
+}
+
+fn delivered(sid: &Sid) -> PeerMessage {
+    PeerMessage::Delivered { sid: sid.clone() }
 }
 
 fn close(sid: &Sid, reason: CloseReason) -> PeerMessage {

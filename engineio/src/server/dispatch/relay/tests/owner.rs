@@ -37,10 +37,12 @@ async fn a_get_at_another_node_is_answered_once() {
     session.send("two").unwrap();
     assert!(!session.can_send_now());
     node.silent().await;
-    // What waits is sent right behind the lock.
+    // What waits is sent right behind the lock, when the client has the answer before.
+    node.receive(delivered(&sid));
     node.receive(read(3, &sid));
     assert_eq!(node.sent().await, answer(3, true));
     assert_eq!(node.sent().await, drain(&sid, &[text("two")]));
+    node.receive(delivered(&sid));
     // The next one waits here.
     let parked = park(&node.server, &sid);
     settle().await;
@@ -49,6 +51,47 @@ async fn a_get_at_another_node_is_answered_once() {
     session.send("three").unwrap();
     assert_eq!(parked.await.unwrap(), (200, "4three".to_owned()));
     assert_eq!((node.server.stats().queued_bytes, session.queued_messages()), (0, 0));
+}
+
+/// A proxy may send a GET again when the node that had messages for it has ended. The messages are gone then, so the session
+/// must not go on.
+#[tokio::test(start_paused = true)]
+async fn messages_wait_until_the_client_has_those_before() {
+    for is_here in [false, true] {
+        for is_lost in [false, true] {
+            let mut node = node();
+            let sid = announced(&mut node).await;
+            node.receive(read(1, &sid));
+            assert_eq!(node.sent().await, answer(1, true));
+            let session = node.server.session(sid.as_str()).unwrap();
+            session.send("one").unwrap();
+            assert_eq!(node.sent().await, drain(&sid, &[text("one")]));
+            session.send("two").unwrap();
+            let parked = if is_here {
+                Some(park(&node.server, &sid))
+            } else {
+                node.receive(read(2, &sid));
+                assert_eq!(node.sent().await, answer(2, true));
+                None
+            };
+            settle().await;
+            assert!(!session.can_send_now());
+            assert_eq!(session.queued_messages(), 1);
+            if is_lost {
+                node.inbox.lost(&b());
+                let seen = [node.seen().await];
+                assert_eq!(seen, [Seen::Close(CloseReason::TransportError(Fault::Remote))]);
+            } else {
+                node.receive(delivered(&sid));
+            }
+            match (parked, is_lost) {
+                (Some(parked), false) => assert_eq!(parked.await.unwrap(), (200, "4two".to_owned())),
+                (Some(parked), true) => assert_eq!(parked.await.unwrap(), (200, "1".to_owned())),
+                (None, false) => assert_eq!(node.sent().await, drain(&sid, &[text("two")])),
+                (None, true) => {}
+            }
+        }
+    }
 }
 
 /// An overlap of two GETs of which the later one is here ends the session, as with both of them here.

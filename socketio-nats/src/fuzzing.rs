@@ -5,7 +5,7 @@ use crate::protocol::{Decoder, Info, Operation, ProtocolError, missing_permissio
 /// Maximum size of a message, which inputs reach.
 const MAX_MESSAGE: usize = 100;
 
-/// What a server sends: the operations are the same wherever the bytes are cut, and no message is larger than the limit. The
+/// The bytes of a server: the operations are the same wherever the bytes are cut, and no message is larger than the limit. The
 /// first byte says where they are cut.
 pub fn stream(data: &[u8]) {
     let Some((cut, bytes)) = data.split_first() else { return };

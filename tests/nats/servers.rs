@@ -130,7 +130,7 @@ async fn questions_of_a_server_are_answered() {
     assert_eq!((stats.published, stats.unconfirmed, stats.connections), (1, 0, 1), "{stats:?}");
 }
 
-/// What arrives, up to this end.
+/// The bytes that arrive, up to this end.
 async fn received(stream: &mut TcpStream, end: &str) -> String {
     let mut bytes = Vec::new();
     while !bytes.ends_with(end.as_bytes()) {

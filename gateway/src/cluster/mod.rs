@@ -77,7 +77,7 @@ struct Membership {
     members: Members,
 }
 
-/// What the server of a node needs.
+/// The adapter and the medium of shared sessions that the server of a node uses.
 pub(crate) struct Media {
     pub(crate) adapter: AnyAdapter,
     pub(crate) peers: Option<Peers>,

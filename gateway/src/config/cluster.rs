@@ -14,8 +14,8 @@ const URLS: &str = "a URL is expected: redis://[user][:password@]host[:port][/da
     rediss-cluster:// for the same with TLS";
 
 /// The forms of the URL of PostgreSQL.
-const POSTGRES_URLS: &str = "a URL is expected: postgres://[user][:password@]host[:port][/database], with     ?sslmode=require for TLS, or host=/run/postgresql user=… dbname=… for a Unix socket";
-/// What the tables may be called.
+const POSTGRES_URLS: &str = "a URL is expected: postgres://[user][:password@]host[:port][/database], with ?sslmode=require for TLS, or host=/run/postgresql user=… dbname=… for a Unix socket";
+/// The form of the names of tables.
 const TABLES: &str =
     "up to 32 letters, digits and _ are expected, behind a schema and a dot if it is not the one of the user";
 

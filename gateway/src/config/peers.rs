@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use super::secret::MIN_KEY_LEN;
 use super::{Cluster, Transport};
 
-/// What an address to listen on looks like.
+/// The form of an address to listen on.
 const LISTEN: &str = "an IP address with a port, or unix: and a path is expected, such as 10.0.0.1:4000 or unix:/run/gateway.sock";
-/// What the address of a gateway looks like.
+/// The form of the address of a gateway.
 const NODE: &str =
     "host:port, or unix: and a path is expected, such as 10.0.0.1:4000 or unix:/run/gateway.sock";
 
-/// Where the connections of other gateways are accepted.
+/// The address at which connections of other gateways are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PeersAddress {
     Tcp(SocketAddr),

@@ -3,7 +3,7 @@
 
 use super::scripts::Operation;
 
-/// What a number is in SQL that a parameter has as text.
+/// A number in SQL, of a parameter that has it as text.
 macro_rules! number {
     ($parameter:literal) => {
         concat!("convert_from(", $parameter, ", 'UTF8')::bigint")

@@ -43,7 +43,7 @@ pub(super) struct Stored {
     max_revoked: usize,
 }
 
-/// Where the state is.
+/// The connection and the names of the state.
 struct Place {
     connections: Connections,
     /// Prefix of the tables of PostgreSQL.

@@ -126,7 +126,7 @@ struct Clients {
     room: String,
 }
 
-/// What a client has received.
+/// The events that a client has received.
 #[derive(Debug, Deserialize)]
 struct Report {
     /// Its id when it had talked.

@@ -51,7 +51,7 @@ pub(crate) async fn connected(gateway: &Running, others: usize) {
     until(async || peers(gateway).await == json!({"connected": others, "lost": 0})).await;
 }
 
-/// What the health of a gateway says of the others.
+/// The others in the health of a gateway.
 async fn peers(gateway: &Running) -> Value {
     let (status, mut health) = parsed(&Request::new("GET", "/health/ready").send(gateway.addr).await);
     assert_eq!(status, 200);

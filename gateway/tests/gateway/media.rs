@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::postgres::PostgresServer;
 use tests::redis::{RedisCluster, RedisServer, Sentinels};
 
-/// What the nodes of a cluster talk through.
+/// The medium of a cluster.
 pub(crate) trait Medium {
     /// The settings of `cluster` for it.
     fn cluster(&self) -> Value;

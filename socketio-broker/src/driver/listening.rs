@@ -31,7 +31,7 @@ pub trait Subscriptions: Send {
     /// Returns when the connection is lost.
     fn lost(&self) -> BoxFuture<'_, ()>;
 
-    /// Why the connection is lost, if the broker has said so. Default: unknown.
+    /// The reason of the broker for the end of the connection. Default: unknown.
     fn reason(&self) -> Option<String> {
         None
     }

@@ -63,7 +63,7 @@ impl Commands for Publishing {
     }
 }
 
-/// Why a message is not sent.
+/// The error of a message that is too large.
 pub(crate) fn too_large(bytes: usize, max_payload: usize) -> String {
     format!("a message has {bytes} bytes, and max_payload of the server is {max_payload}")
 }

@@ -56,7 +56,7 @@ struct Shared {
 struct Progress {
     /// The number of its answers.
     pongs: u64,
-    /// Why the connection has ended.
+    /// The reason for the end of the connection.
     ended: Option<String>,
 }
 
@@ -151,7 +151,7 @@ impl Connection {
         let _ = progress.wait_for(|progress| progress.ended.is_some()).await;
     }
 
-    /// Why the connection has ended.
+    /// The reason for the end of the connection.
     pub(super) fn reason(&self) -> Option<String> {
         self.shared.progress.borrow().ended.clone()
     }

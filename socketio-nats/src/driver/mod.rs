@@ -49,7 +49,7 @@ impl NatsDriver {
         }
     }
 
-    /// What is known of the servers.
+    /// The known servers.
     pub(crate) fn servers(&self) -> &Arc<Servers> {
         &self.servers
     }

@@ -6,7 +6,7 @@ use engineio::sync::Mutex;
 
 use crate::protocol::{Address, Info};
 
-/// What is known of the servers.
+/// The known servers, and their limit of messages.
 #[derive(Debug)]
 pub(crate) struct Servers {
     configured: Vec<Address>,

@@ -1,4 +1,4 @@
-//! What a server says of itself: INFO.
+//! INFO: the description of a server.
 
 use std::fmt;
 

@@ -14,7 +14,7 @@ pub(crate) use self::info::{Address, Info};
 /// An operation that a server sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// What the server says of itself, as JSON.
+    /// The description of the server, as JSON.
     Info(Bytes),
     /// A message.
     Message {
@@ -113,7 +113,7 @@ pub(crate) fn missing_permission(error: &[u8]) -> Option<(Permission, &str)> {
     Some((permission, rest.strip_prefix('"')?.strip_suffix('"')?))
 }
 
-/// What a user of NATS needs a permission for.
+/// A kind of permission of a user of NATS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Permission {
     /// To publish on a subject.

@@ -39,7 +39,7 @@ pub struct Nats {
     tls: Option<Tls>,
 }
 
-/// How the servers know the client.
+/// The credentials of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Credentials {
     None,

@@ -6,7 +6,7 @@ use crate::protocol::Address;
 /// Maximum number of servers in a URL.
 const MAX_SERVERS: usize = 16;
 
-/// What a URL says.
+/// The parts of a URL.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Url {
     pub(super) servers: Vec<Address>,

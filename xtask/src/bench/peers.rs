@@ -17,7 +17,7 @@ use crate::tools;
 /// Number of rounds per scenario.
 const ROUNDS: usize = 5;
 
-/// Where the requests of the clients arrive, as the load generator names it.
+/// The server at which the requests of the clients arrive, as the load generator names it.
 const PLACES: &[(&str, &str)] = &[
     ("owner", "all at the server with the session"),
     ("post", "POSTs at the other server"),

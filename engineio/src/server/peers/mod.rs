@@ -24,7 +24,7 @@
 //! heartbeat, since a connection that is relayed ends when the owner is silent for longer than it allows.
 //!
 //! Nodes trust each other: a node can read, send and end every session of the others. Session ids travel in
-//! the messages, so a medium has to keep them from everybody else.
+//! the messages, so a medium has to keep them from all others.
 
 pub(crate) mod edge;
 mod message;

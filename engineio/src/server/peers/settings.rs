@@ -16,7 +16,7 @@ pub struct PeerSettings {
     /// The packets of a POST that go with their lock wait for the handler of the session, so that their answer
     /// may take as long as [`body_timeout`](crate::ServerBuilder::body_timeout).
     ///
-    /// Where all nodes are asked, a request for a session that no node has takes this long.
+    /// A request for a session that no node has takes this long with a medium that asks all nodes.
     pub response_timeout: Duration,
     /// The time for which a polling session is not announced to the application
     /// (`delayedConnectionTimeout`). Default 300 ms. A client that upgrades at another node within that

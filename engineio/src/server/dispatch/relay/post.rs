@@ -68,7 +68,7 @@ impl Shared {
         let owner = match asked.answer(patience).await {
             Ok(Some(owner)) => owner,
             Err(_) if waits_for_handler => {
-                // Nobody knows whether the packets have arrived.
+                // The packets may have arrived or not.
                 session.end(CloseReason::TransportError(Fault::PostAborted));
                 return Err(unknown(session.sid.as_str()));
             }

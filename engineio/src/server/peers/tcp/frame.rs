@@ -16,7 +16,7 @@ const ALIVE: u8 = 255;
 /// Added to the type of a packet whose message is binary.
 const BINARY: u8 = 0x80;
 
-/// What a frame contains.
+/// The content of a frame.
 #[derive(Debug, PartialEq)]
 pub(super) enum Frame {
     Message(PeerMessage),

@@ -19,7 +19,7 @@ const MAGIC: &[u8; 8] = b"eiopeer1";
 const NONCE: usize = 32;
 const PROOF: usize = 32;
 
-/// What the nodes of a cluster know of each other in advance.
+/// The key that the nodes of a cluster share, and the tag of this one.
 #[derive(Clone)]
 pub(super) struct Identity {
     pub(super) key: Vec<u8>,

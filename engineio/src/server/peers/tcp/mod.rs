@@ -140,8 +140,8 @@ impl TcpPeers {
         self
     }
 
-    /// How often names are resolved, and addresses tried at which this node itself, or one that is connected already,
-    /// was found. Default 5 s. Cost: a query of the name server.
+    /// Time between two resolutions of names, and between two attempts to reach an address at which this node itself, or
+    /// one that is connected already, was found. Default 5 s. Cost: a query of the name server.
     #[must_use]
     pub fn refresh_interval(mut self, time: Duration) -> Self {
         self.settings.refresh = time.max(Duration::from_millis(10));

@@ -39,7 +39,7 @@ enum Attempt {
     Ended,
 }
 
-/// What the tasks of a node share.
+/// The state that the tasks of a node share.
 pub(super) struct Nodes {
     identity: Identity,
     settings: Settings,

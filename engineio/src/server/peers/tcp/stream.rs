@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::Settings;
 
-/// What accepts the connections of other nodes.
+/// A listener for the connections of other nodes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Listener {
@@ -43,7 +43,7 @@ impl Listener {
     }
 }
 
-/// Where a node can be reached.
+/// The address of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Address {
     /// With the name that was resolved, which a certificate has to be for.

@@ -15,7 +15,7 @@ const KEY: &str = "a key of 16 bytes, or more";
 /// The longest wait for something that happens.
 const SOON: Duration = Duration::from_secs(20);
 
-/// What a server hears.
+/// An event that a server receives from its medium.
 #[derive(Debug, PartialEq)]
 enum Heard {
     Message(PeerId, PeerMessage),

@@ -12,7 +12,7 @@ use crate::log_limit::LogLimit;
 /// A node that is away is tried again all the time.
 #[cfg(feature = "tracing")]
 static UNREACHABLE: LogLimit = LogLimit::new();
-/// Anybody who reaches the port can fail to greet.
+/// Every process that reaches the port can fail to greet.
 #[cfg(feature = "tracing")]
 static REFUSED: LogLimit = LogLimit::new();
 

@@ -161,7 +161,7 @@ async fn the_packets_of_a_post_go_with_the_lock() {
     node.assert_idle();
 }
 
-/// The answer waits for the handler of the session. Without it nobody knows whether the packets have arrived.
+/// The answer waits for the handler of the session. Without it the packets may have arrived or not.
 #[tokio::test(start_paused = true)]
 async fn a_post_waits_longer_than_other_requests() {
     let mut node = node();

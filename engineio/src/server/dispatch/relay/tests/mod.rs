@@ -29,7 +29,7 @@ use crate::server::{Handler, OpenError, Server, ServerBuilder, Session};
 use crate::sync::Mutex;
 use crate::{CloseReason, Message, Prepared, Sid, Transport};
 
-/// Something that a server has sent, and to whom.
+/// A message of a server, with its receiver.
 type Sent = (Option<PeerId>, PeerMessage);
 
 /// A medium that passes everything to the test.

@@ -19,7 +19,7 @@ pub(super) struct Slow {
 /// The connection of two nodes.
 #[derive(Clone, Copy, Default)]
 struct Link {
-    /// What was sent before the last cut does not arrive any more.
+    /// Number of cuts. Messages from before the last one do not arrive any more.
     cuts: u64,
     /// Nodes that have not noticed the last cut. What they send is lost.
     unnoticed: u8,

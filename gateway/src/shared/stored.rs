@@ -36,7 +36,7 @@ const MISSING: Duration = Duration::from_secs(1);
 
 /// State in Redis or PostgreSQL.
 pub(super) struct Stored {
-    place: Arc<Place>,
+    backend: Arc<Backend>,
     prefix: String,
     keep: Duration,
     revoked_seconds: u64,
@@ -44,7 +44,7 @@ pub(super) struct Stored {
 }
 
 /// The connection and the names of the state.
-struct Place {
+struct Backend {
     connections: Connections,
     /// Prefix of the tables of PostgreSQL.
     tables: String,
@@ -53,21 +53,21 @@ struct Place {
 impl Stored {
     pub(super) fn new(config: &Config, connections: &Connections) -> Self {
         let cluster = &config.cluster;
-        let place = Place { connections: connections.clone(), tables: cluster.postgres_tables.clone() };
-        let place = Arc::new(place);
+        let backend = Backend { connections: connections.clone(), tables: cluster.postgres_tables.clone() };
+        let backend = Arc::new(backend);
         let prefix = format!("{}:gateway:", cluster.prefix);
         let revoked_seconds = config.auth.revoked_ms.div_ceil(1000);
         if matches!(connections, Connections::Postgres(_)) {
             if cluster.postgres_create_tables {
                 // Before everything else that is sent.
-                place.create_tables();
+                backend.create_tables();
             }
             let key = format!("{prefix}revoked");
             let creates = cluster.postgres_create_tables;
-            tokio::spawn(maintain(Arc::downgrade(&place), key, revoked_seconds, creates));
+            tokio::spawn(maintain(Arc::downgrade(&backend), key, revoked_seconds, creates));
         }
         Self {
-            place,
+            backend,
             prefix,
             keep: Duration::from_millis(config.auth.keep_ms),
             revoked_seconds,
@@ -84,16 +84,16 @@ impl Stored {
     }
 
     async fn run(&self, operation: Operation, key: String, args: Vec<Vec<u8>>) -> Result<Value, Unavailable> {
-        self.place.run(operation, key, args).await.map_err(|error| unavailable(&error))
+        self.backend.run(operation, key, args).await.map_err(|error| unavailable(&error))
     }
 
     /// Carries out an operation whose result has no effect here, also when the system is reached again.
     fn queue(&self, operation: Operation, key: String, args: Vec<Vec<u8>>) {
-        self.place.queue(operation, key, args);
+        self.backend.queue(operation, key, args);
     }
 }
 
-impl Place {
+impl Backend {
     fn script(&self, operation: Operation) -> Script {
         match self.connections {
             Connections::Redis(_) => Script::Redis(script(operation)),
@@ -143,27 +143,27 @@ impl Place {
 }
 
 /// Looks for the tables, and deletes expired rows, until the state is dropped.
-async fn maintain(place: Weak<Place>, revoked: String, revoked_seconds: u64, creates: bool) {
+async fn maintain(backend: Weak<Backend>, revoked: String, revoked_seconds: u64, creates: bool) {
     let mut is_logged = false;
     let mut are_there = false;
     loop {
         tokio::time::sleep(if are_there { CLEANING } else { MISSING }).await;
-        let Some(place) = place.upgrade() else { return };
+        let Some(backend) = backend.upgrade() else { return };
         if are_there {
-            place.clean(&revoked, revoked_seconds);
+            backend.clean(&revoked, revoked_seconds);
             continue;
         }
-        match place.has_tables().await {
+        match backend.has_tables().await {
             Ok(true) => {
                 are_there = true;
-                place.clean(&revoked, revoked_seconds);
+                backend.clean(&revoked, revoked_seconds);
             }
             Ok(false) => {
                 if creates {
-                    place.create_tables();
+                    backend.create_tables();
                 }
                 if !std::mem::replace(&mut is_logged, true) {
-                    let tables = format!("{}gateway_…", place.tables);
+                    let tables = format!("{}gateway_…", backend.tables);
                     tracing::error!(tables, "cluster.postgres: tables are missing, or may not be used");
                 }
             }
@@ -201,7 +201,7 @@ impl SharedState for Stored {
             let owner = format!("{:016x}", u64::from_le_bytes(bytes)).into_bytes();
             let key = format!("{}call:{key}", self.prefix);
             // Made before the wait: if the caller goes away, or the reply is lost, the key is free again.
-            let reservation = Reserved::new(&self.place, key.clone(), owner.clone());
+            let reservation = Reserved::new(&self.backend, key.clone(), owner.clone());
             let args = vec![text(request), owner, milliseconds(RESERVED), number(MAX_RESPONSE)];
             let Value::Text(state) = self.run(Operation::Reserve, key, args).await? else {
                 return Err(invalid());
@@ -311,7 +311,7 @@ impl SharedState for Stored {
 
 /// Key of a call that runs on this node. It is renewed until it is dropped.
 struct Reserved {
-    place: Arc<Place>,
+    backend: Arc<Backend>,
     key: String,
     owner: Vec<u8>,
     renewal: JoinHandle<()>,
@@ -320,9 +320,9 @@ struct Reserved {
 }
 
 impl Reserved {
-    fn new(place: &Arc<Place>, key: String, owner: Vec<u8>) -> Self {
-        let renewal = tokio::spawn(renew(Arc::clone(place), key.clone(), owner.clone()));
-        Self { place: Arc::clone(place), key, owner, renewal, releases: true }
+    fn new(backend: &Arc<Backend>, key: String, owner: Vec<u8>) -> Self {
+        let renewal = tokio::spawn(renew(Arc::clone(backend), key.clone(), owner.clone()));
+        Self { backend: Arc::clone(backend), key, owner, renewal, releases: true }
     }
 
     /// The key belongs to another call.
@@ -331,12 +331,12 @@ impl Reserved {
     }
 }
 
-async fn renew(place: Arc<Place>, key: String, owner: Vec<u8>) {
+async fn renew(backend: Arc<Backend>, key: String, owner: Vec<u8>) {
     loop {
         tokio::time::sleep(RESERVED / 3).await;
         let args = vec![owner.clone(), milliseconds(RESERVED)];
         // Without a connection the next attempt renews it, if it is still there.
-        let _ = place.run(Operation::Renew, key.clone(), args).await;
+        let _ = backend.run(Operation::Renew, key.clone(), args).await;
     }
 }
 
@@ -346,11 +346,11 @@ impl Reservation for Reserved {
             self.releases = false;
             let stored = if response.len() > MAX_RESPONSE { Vec::new() } else { response.to_vec() };
             let args = vec![self.owner.clone(), stored, milliseconds(LIFETIME)];
-            let done = self.place.run(Operation::Complete, self.key.clone(), args.clone()).await;
+            let done = self.backend.run(Operation::Complete, self.key.clone(), args.clone()).await;
             if let Err(error) = done {
                 // The call was carried out, so the response must be there for a repetition later.
                 tracing::debug!(%error, "the response of an idempotency key is stored later");
-                self.place.queue(Operation::Complete, self.key.clone(), args);
+                self.backend.queue(Operation::Complete, self.key.clone(), args);
             }
         })
     }
@@ -361,7 +361,7 @@ impl Drop for Reserved {
         self.renewal.abort();
         if self.releases {
             let key = std::mem::take(&mut self.key);
-            self.place.queue(Operation::Release, key, vec![self.owner.clone()]);
+            self.backend.queue(Operation::Release, key, vec![self.owner.clone()]);
         }
     }
 }

@@ -25,22 +25,22 @@ use crate::support::parsed;
 
 const COMPOSE: &str = include_str!("../../deploy/peers/compose.yaml");
 const NGINX_SITE: &str = include_str!("../../deploy/peers/nginx.conf");
-const HAPROXY_SITE: &str = include_str!("../../deploy/peers/haproxy.cfg");
+pub(crate) const HAPROXY_SITE: &str = include_str!("../../deploy/peers/haproxy.cfg");
 const CADDY_SITE: &str = include_str!("../../deploy/peers/Caddyfile");
 const NAMES: [&str; 3] = ["gateway-1", "gateway-2", "gateway-3"];
 /// Number of clients of each kind.
 const CLIENTS: usize = 9;
 
 /// Three gateways at fixed ports.
-struct Gateways {
+pub(crate) struct Gateways {
     redis: RedisServer,
     folder: tempfile::TempDir,
     ports: [u16; 3],
-    processes: Vec<Option<Served>>,
+    pub(crate) processes: Vec<Option<Served>>,
 }
 
 impl Gateways {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let redis = RedisServer::start().await;
         let folder = tempfile::tempdir().unwrap();
         let ports = [free_port(), free_port(), free_port()];
@@ -52,7 +52,7 @@ impl Gateways {
         gateways
     }
 
-    async fn serve(&self, number: usize) -> Served {
+    pub(crate) async fn serve(&self, number: usize) -> Served {
         let listen = |name: &str| format!("unix:{}", self.folder.path().join(name).display());
         let settings = [
             format!("cluster.redis={}", self.redis.url()),
@@ -73,7 +73,7 @@ impl Gateways {
     }
 
     /// Waits until each gateway that runs is connected with the others that run.
-    async fn are_connected(&self) {
+    pub(crate) async fn are_connected(&self) {
         let others = self.running().count() - 1;
         let lost = 2 - others;
         for gateway in self.running() {
@@ -87,14 +87,14 @@ impl Gateways {
     }
 
     /// A file of the folder, with the addresses of these gateways.
-    fn site(&self, site: &str) -> String {
+    pub(crate) fn site(&self, site: &str) -> String {
         let at = |site: String, number: usize| {
             site.replace(&format!("{}:8000", NAMES[number]), &format!("127.0.0.1:{}", self.ports[number]))
         };
         (0..3).fold(site.to_owned(), at)
     }
 
-    async fn emit(&self, gateway: usize, room: &str, number: usize) {
+    pub(crate) async fn emit(&self, gateway: usize, room: &str, number: usize) {
         let body = json!({"room": room, "event": "number", "data": number}).to_string();
         let request = Request::new("POST", "/api/emit_to_room").header("x-api-key", KEY);
         let request = request.header("content-type", "application/json").body(body);

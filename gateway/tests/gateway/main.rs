@@ -9,6 +9,7 @@ mod churn;
 mod cli;
 mod cluster;
 mod cluster_balanced;
+mod cluster_churn;
 mod cluster_deploy;
 mod cluster_faults;
 mod cluster_limits;

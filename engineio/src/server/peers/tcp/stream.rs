@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 
 use super::Settings;
 
@@ -19,6 +21,7 @@ pub enum Listener {
     /// Over TCP.
     Tcp(TcpListener),
     /// Over a Unix socket, for nodes on one host.
+    #[cfg(unix)]
     Unix(UnixListener),
 }
 
@@ -28,6 +31,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
+#[cfg(unix)]
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
         Self::Unix(listener)
@@ -38,6 +42,7 @@ impl Listener {
     pub(super) async fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
+            #[cfg(unix)]
             Self::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
         }
     }
@@ -57,7 +62,12 @@ impl Address {
             Self::Tcp(address, name) => {
                 Stream::tcp(TcpStream::connect(address).await?)?.connect_tls(settings, name).await
             }
+            #[cfg(unix)]
             Self::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
+            #[cfg(not(unix))]
+            Self::Unix(_) => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
+            }
         }
     }
 }
@@ -84,6 +94,7 @@ pub(super) async fn resolve(name: &str) -> io::Result<Vec<Address>> {
 /// A connection to or from another node.
 pub(super) enum Stream {
     Tcp(TcpStream),
+    #[cfg(unix)]
     Unix(UnixStream),
     #[cfg(feature = "peers-tls")]
     Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
@@ -128,6 +139,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             #[cfg(feature = "peers-tls")]
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
@@ -139,6 +151,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(feature = "peers-tls")]
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -148,6 +161,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(feature = "peers-tls")]
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
@@ -157,6 +171,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(feature = "peers-tls")]
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),

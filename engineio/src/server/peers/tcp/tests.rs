@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
@@ -121,12 +121,14 @@ async fn nodes_ask_and_answer_over_tcp() {
     assert_eq!(one.link.owner_of(own.as_str()), Owner::Nobody);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn nodes_ask_and_answer_over_unix_sockets() {
     let folder = std::env::temp_dir().join(format!("peers-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let nodes = ["one", "other"].map(|name| format!("unix:{}", folder.join(name).display()));
-    let [first, second] = ["one", "other"].map(|name| UnixListener::bind(folder.join(name)).unwrap());
+    let [first, second] =
+        ["one", "other"].map(|name| tokio::net::UnixListener::bind(folder.join(name)).unwrap());
     let nodes = [&*nodes[0], &*nodes[1]];
     let (mut one, mut other) =
         (Node::start(&peers(first, KEY, &nodes)), Node::start(&peers(second, KEY, &nodes)));

@@ -58,7 +58,7 @@ async fn targets_select_the_same_clients_from_every_server() {
         (vec!["a", "b"], vec![ids[0].as_str()], vec![1, 2]),
         (vec![], vec!["a"], vec![0]),
         (vec![ids[2].as_str()], vec![], vec![2]),
-        (vec!["nobody"], vec![], vec![]),
+        (vec!["empty"], vec![], vec![]),
         (vec!["a"], vec!["42"], vec![]),
     ] {
         for server in 0..3 {
@@ -113,8 +113,8 @@ async fn acknowledgements_cross_servers() {
         let mut bytes: Vec<u8> = binary.iter().map(|data| data[0]).collect();
         bytes.sort();
         assert_eq!((numbers, bytes), (vec![0, 1, 2], vec![0, 1, 2]), "server {server}");
-        let nobody = io.to("nobody").emit_with_ack::<u8>("ask", &9).await.unwrap();
-        assert!(nobody.is_empty());
+        let empty = io.to("empty").emit_with_ack::<u8>("ask", &9).await.unwrap();
+        assert!(empty.is_empty());
     }
     cluster.nothing_else().await;
     let io = cluster.servers[0].io.clone();

@@ -11,7 +11,7 @@ const PURPOSES: [&str; 2] = [":publish", ":subscribe"];
 /// The name of a connection is in this many of its first bytes.
 const BEGIN: usize = 4096;
 
-/// What a gate does with the connections of one purpose.
+/// The state of a gate for the connections of one purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,

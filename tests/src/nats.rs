@@ -84,12 +84,12 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// What it has logged.
+    /// The log of the server.
     pub fn log(&self) -> String {
         std::fs::read_to_string(log(&self.folder)).unwrap_or_default()
     }
 
-    /// What it says of itself to a new connection.
+    /// INFO of the server, which a new connection receives.
     ///
     /// # Panics
     ///

@@ -15,7 +15,7 @@ pub struct Bus {
     links: Arc<Mutex<Vec<Arc<dyn PeerLink>>>>,
 }
 
-/// What a medium knows and carries.
+/// The kind of a medium: its knowledge of owners, and its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// As between official engines: a request for a session asks all nodes, and the packets of a POST follow its lock.

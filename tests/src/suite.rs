@@ -1,4 +1,4 @@
-//! What the servers of the official suites have in common: the port, and several nodes instead of one.
+//! The nodes behind the port of an official suite, of which there may be several.
 
 use std::error::Error;
 use std::sync::Arc;

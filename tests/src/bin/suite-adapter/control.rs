@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::commands::Suite;
 
-/// What is said. It waits until there is a connection.
+/// The sender of output lines, which wait until there is a connection.
 #[derive(Clone)]
 pub(crate) struct Output {
     sender: mpsc::UnboundedSender<String>,

@@ -87,6 +87,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(serve_all(io.service(), listeners));
     let (stream, _) = control.accept().await?;
     control::obey(stream, output, suite).await;
-    // Whoever was in control is gone.
+    // The controlling connection has ended.
     std::process::exit(0)
 }

@@ -122,7 +122,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(serve_all(server.clone(), listeners));
     let (stream, _) = control.accept().await?;
     obey(stream, lines, &Suite { server, bus: Arc::new(bus), output }).await;
-    // Whoever was in control is gone.
+    // The controlling connection has ended.
     std::process::exit(0)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What is said. It waits until there is a connection.
+/// The sender of output lines, which wait until there is a connection.
 #[derive(Clone)]
 pub(crate) struct Output(UnboundedSender<String>);
 

@@ -149,6 +149,10 @@ impl<A: Clone> AckSlot<A> {
 /// An argument of the event: the first `Data` of a handler is the first argument, the second `Data` the second. A
 /// missing argument is read as `null`, so an `Option` accepts it.
 ///
+/// Binary data is read as [`Binary`](socketio_parser::Binary), and in arguments of any shape as
+/// [`Value`](socketio_parser::Value). `serde_json::Value` has no place for it: it holds the placeholder, an object, and the
+/// bytes are lost when the value is sent on.
+///
 /// If an argument does not deserialize into `T`, the handler is not called, and the peer is answered with the
 /// error. `Result<Data<T>, ExtractError>` leaves the decision to the handler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -111,6 +111,15 @@ pub(crate) fn take(index: usize) -> Found<Bytes> {
     SOURCE.with(look)
 }
 
+/// All attachments of the packet that is being read on this thread.
+pub(crate) fn in_scope() -> Attachments {
+    let look = |source: &RefCell<ManuallyDrop<Option<Source>>>| match &**source.borrow() {
+        Some(Source::Attachments(list)) => list.clone(),
+        _ => Attachments::default(),
+    };
+    SOURCE.with(look)
+}
+
 /// The same bytes; without a copy if they lie in the packet that is being read.
 pub(crate) fn share(slice: &[u8]) -> Bytes {
     #[cfg(feature = "msgpack")]

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::value::Kind;
-use crate::{Args, Binary, DecodeError, Decoder, Limits, Packet, Parser, Payload, RawArgs, ValueRef};
+use crate::{Args, Binary, DecodeError, Decoder, Limits, Packet, Parser, Payload, RawArgs, Value, ValueRef};
 
 /// Calls `check` with each seed of a target: the files of `fuzz/<project>/seeds/<target>` in the repository.
 ///
@@ -157,6 +157,8 @@ pub fn round_trip(data: &[u8]) {
         assert_eq!(event.args().parse::<u8>(1).expect("a number"), 7);
         let back = event.args().get(0).expect("an argument").value().expect("a value");
         value.assert_is(back.view());
+        value.assert_is(event.args().parse::<Value>(0).expect("a value").view());
+        value.assert_is(Value::from_serialize(&back).expect("a value").view());
     }
 }
 
@@ -184,6 +186,7 @@ fn look_at(args: &RawArgs) {
     for arg in args.iter() {
         let value = arg.value().expect("what was checked");
         walk(value.view());
+        let _ = arg.parse::<Value>().map(|value| walk(value.view()));
         if let (Some(json), Ok(ours)) = (arg.as_json(), value.view().to_json()) {
             let theirs: serde_json::Value = serde_json::from_str(json).expect("JSON");
             assert!(alike(&ours, &theirs), "{ours} is not {theirs}");

@@ -4,6 +4,7 @@
 //! allocations of any size, and dropping it is as cheap. [`ValueRef`] is the view for navigation.
 
 mod build;
+mod convert;
 mod forward;
 mod serialize;
 #[cfg(feature = "msgpack")]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::forward::renumber;
 use super::{Node, Tag, Value};
 use crate::Binary;
+use crate::attachments::Attachments;
 
 /// Type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,6 +179,21 @@ impl<'a> ValueRef<'a> {
     /// of a double, unpaired surrogates, attachments, more than 128 levels.
     pub fn to_json(self) -> serde_json::Result<serde_json::Value> {
         serde_json::to_value(self)
+    }
+
+    /// The JSON text; of an attachment its placeholder.
+    pub(super) fn text(self) -> Option<&'a str> {
+        match self.node? {
+            Node { tag: Tag::Binary, start, end, .. } => {
+                std::str::from_utf8(self.value.text.get(start as usize..end as usize)?).ok()
+            }
+            _ => self.as_json(),
+        }
+    }
+
+    /// The attachments to which the placeholders of the text refer.
+    pub(super) fn attachments(self) -> &'a Attachments {
+        &self.value.attachments
     }
 
     pub(super) fn members(self) -> Members<'a> {

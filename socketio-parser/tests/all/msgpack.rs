@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socketio_parser::{
     Args, Binary, DecodeError, Decoder, Limits, Packet, PacketType, Parser, Payload, RawArgs, Revision, Then,
-    ToArgs,
+    ToArgs, Value,
 };
 
 use crate::common::{affordable, event};
@@ -196,6 +196,31 @@ fn binary_is_a_slice_of_the_packet() {
     assert!(error.starts_with("argument 0: invalid type: byte array, expected a string"), "{error}");
     let error = argument(b"\xa4text").parse::<Binary>(0).unwrap_err().to_string();
     assert!(error.contains("invalid type: string \"text\", expected binary data"), "{error}");
+}
+
+/// A value of any shape takes its bytes from the packet, also as a field that serde buffers.
+#[test]
+fn values_of_any_shape_keep_binary_data() {
+    #[derive(Serialize, Deserialize)]
+    struct Envelope {
+        source: String,
+        #[serde(flatten)]
+        fields: BTreeMap<String, Value>,
+    }
+    let sent = BTreeMap::from([("a", Binary::from_static(b"one")), ("b", Binary::from_static(b"two"))]);
+    let sent = Value::from_serialize(&(sent, "x", 1.5, -1, None::<u8>)).unwrap();
+    let received = |packet: &[u8]| event(try_decode(packet).unwrap()).into_args();
+    let args = received(&encode(&sent));
+    let whole: Value = args.parse(0).unwrap();
+    assert_eq!(whole.at(0).get("b").as_binary(), Some(Binary::from_static(b"two")));
+    assert_eq!(encode(&whole), encode(&sent));
+    let fields = BTreeMap::from([("file".to_owned(), whole)]);
+    let read: Envelope = received(&encode(&Envelope { source: "x".to_owned(), fields })).parse(0).unwrap();
+    assert_eq!(read.fields["file"].at(0).get("a").parse::<Binary>().unwrap(), Binary::from_static(b"one"));
+    // In JSON the same bytes are attachments.
+    let mut text = Vec::new();
+    let attachments = Parser::Json.encode_event(&mut text, "/", None, "a", &read).unwrap();
+    assert_eq!(attachments, [&b"one"[..], b"two"]);
 }
 
 #[test]

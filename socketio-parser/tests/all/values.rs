@@ -116,3 +116,67 @@ fn scalars_have_no_members() {
         assert_eq!(value.view().elements().count() + value.view().entries().count(), 0);
     }
 }
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Envelope {
+    source: String,
+    #[serde(flatten)]
+    fields: std::collections::BTreeMap<String, Value>,
+}
+
+/// Types with values of any shape forward binary data, also where serde buffers the input.
+#[test]
+fn a_value_in_a_type_keeps_its_attachments() {
+    let text = r#"52-["a",{"source":"x","b":{"_placeholder":true,"num":1},"c":[1,{"_placeholder":true,"num":0}],"d":{}},{"_placeholder":true,"num":0}]"#;
+    let event = event(decode_all(text, &[b"zero", b"one"]));
+    let (whole, second): (Value, Value) = event.args().parse_all().unwrap();
+    assert_eq!(whole.get("c").at(1).as_binary(), Some(Binary::from_static(b"zero")));
+    assert_eq!(second.view().as_binary(), Some(Binary::from_static(b"zero")));
+    assert_eq!(second.parse::<Binary>().unwrap(), Binary::from_static(b"zero"));
+    for envelope in [event.args().parse::<Envelope>(0).unwrap(), whole.parse().unwrap()] {
+        assert_eq!(envelope.fields["b"].parse::<Binary>().unwrap(), Binary::from_static(b"one"));
+        let mut out = Vec::new();
+        let attachments = Parser::Json.encode_event(&mut out, "/", None, "a", &envelope).unwrap();
+        let expected = r#"52-["a",{"source":"x","b":{"_placeholder":true,"num":0},"c":[1,{"_placeholder":true,"num":1}],"d":{}}]"#;
+        assert_eq!((String::from_utf8(out).unwrap().as_str(), attachments.len()), (expected, 2));
+        assert_eq!(attachments, [&b"one"[..], b"zero"]);
+    }
+    // Outside of a packet there is no place for the bytes, and a placeholder is an ordinary object.
+    assert!(serde_json::to_string(&whole).is_err());
+    let alone: Value = serde_json::from_str(r#"{"_placeholder":true,"num":0}"#).unwrap();
+    assert_eq!(serde_json::to_string(&alone).unwrap(), r#"{"_placeholder":true,"num":0}"#);
+}
+
+#[test]
+fn values_of_every_shape_are_deserialized_and_serialized() {
+    for json in SAMPLES {
+        let expected: serde_json::Value = serde_json::from_str(json).unwrap();
+        let read: Value = serde_json::from_str(json).unwrap();
+        same(read.view(), &expected);
+        same(Value::from_serialize(&expected).unwrap().view(), &expected);
+        assert_eq!(read.parse::<serde_json::Value>().unwrap(), expected);
+    }
+    // Text is kept as it is, whatever a type of serde could not hold.
+    for json in ["[1.0,12345678901234567890123,1e5,-0]", r#"{ "b" : "\ud800", "a": 1e999 }"#] {
+        let event = event(decode(&format!("2[\"a\",[{json}]]")));
+        let read: Vec<Value> = event.args().parse(0).unwrap();
+        let mut out = Vec::new();
+        Parser::Json.encode_event(&mut out, "/", None, "a", &read).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), format!("2[\"a\",[{json}]]"));
+    }
+    // Deep values would exhaust the stack of their readers.
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    assert!(serde_json::from_str::<Value>(&nested(1000)).is_ok());
+    assert!(serde_json::from_str::<Value>(&nested(1001)).is_err());
+    // A member of this name is no text of another value, even where serde has buffered the input.
+    let forged = r#"{"source":"x","b":{"$serde_json::private::RawValue":"1,2"}}"#;
+    let read: Envelope = serde_json::from_str(forged).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), forged);
+    let plain = serde::de::value::MapDeserializer::<_, serde_json::Error>::new(
+        [("$serde_json::private::RawValue", "1,2")].into_iter(),
+    );
+    assert!(<Value as serde::Deserialize>::deserialize(plain).is_err());
+    let nothing = value("{}");
+    assert_eq!(nothing.get("missing").parse::<Option<u8>>().unwrap(), None);
+    assert!(nothing.parse::<u8>().is_err());
+}

@@ -109,8 +109,8 @@ pub use self::protocol::{frame, open, packet, payload, prepared, sid, text};
 pub use self::server::peers;
 #[cfg(feature = "server")]
 pub use self::server::{
-    Accept, AddressLimit, BadRequest, Body, Compression, ConnectionCount, ConnectionFailure, Cookie,
-    CookieError, Cors, CorsError, Delivery, Descriptors, EngineLayer, EngineService, Flow, Handler,
+    Accept, Accepting, AddressLimit, BadRequest, Body, Compression, ConnectionCount, ConnectionFailure,
+    Cookie, CookieError, Cors, CorsError, Delivery, Descriptors, EngineLayer, EngineService, Flow, Handler,
     HttpServer, IncompleteBody, Observer, OpenError, OriginPolicy, Origins, PeerAddr, PendingUpgrade,
     Priority, Query, Refusal, RequestBody, RequestError, RequestHead, Routes, SameSite, Secure, Sent, Server,
     ServerBuilder, Session, Stats, Traffic, Translator, Upgraded, WeakServer, handler_fn, preferred_encoding,

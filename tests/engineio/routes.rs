@@ -281,3 +281,35 @@ async fn a_handshake_has_a_deadline() {
     assert_eq!(soon(tells.recv()).await, Some(true));
     assert_eq!(soon(client.read(&mut [0])).await.unwrap_or(0), 0);
 }
+
+/// Two servers have one listener, as two processes may: one goes on when the other stops.
+#[tokio::test]
+async fn a_server_that_stops_accepting_leaves_connections_to_another() {
+    const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let server = |name: &'static str| {
+        HttpServer::new(Routes::new(
+            move |_: Request<RequestBody>| async move { Response::new(Body::from(name)) },
+        ))
+    };
+    let serve = |server: HttpServer, listener: &std::net::TcpListener| {
+        let listener = TcpListener::from_std(listener.try_clone().unwrap()).unwrap();
+        tokio::spawn(async move { server.serve(&listener, std::future::pending()).await });
+    };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let connect = async || TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let first = server("first");
+    let accepting = first.accepting();
+    serve(first, &listener);
+    let mut open = connect().await;
+    ask(&mut open, GET, "first").await;
+    assert!(accepting.now());
+    accepting.stop();
+    assert!(!accepting.now());
+    ask(&mut open, GET, "first").await;
+    let mut waiting = connect().await;
+    ask(&mut open, GET, "first").await;
+    serve(server("second"), &listener);
+    ask(&mut waiting, GET, "second").await;
+    ask(&mut open, GET, "first").await;
+}

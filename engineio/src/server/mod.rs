@@ -31,7 +31,7 @@ pub use self::builder::ServerBuilder;
 pub use self::dispatch::translated::OpenError;
 pub use self::handler::{Accept, Handler, handler_fn};
 pub use self::http::address_limit::AddressLimit;
-pub use self::http::http_server::{ConnectionCount, ConnectionFailure, HttpServer};
+pub use self::http::http_server::{Accepting, ConnectionCount, ConnectionFailure, HttpServer};
 pub use self::http::incoming::{IncompleteBody, RequestBody};
 pub use self::http::peer_addr::{PeerAddr, Secure};
 pub use self::http::reserve::Descriptors;

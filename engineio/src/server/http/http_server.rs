@@ -65,6 +65,7 @@ pub struct HttpServer {
     max_connections: usize,
     per_address: AddressLimit,
     open: Count,
+    accepting: Accepting,
     reserve: usize,
     /// The routes of connections on a reserved descriptor.
     reserved: Option<Routes>,
@@ -80,6 +81,34 @@ impl ConnectionCount {
     /// The current number.
     pub fn now(&self) -> usize {
         self.0.now()
+    }
+}
+
+/// Whether a server accepts connections. Clones are of the same server.
+#[derive(Clone, Debug)]
+pub struct Accepting(Arc<watch::Sender<bool>>);
+
+impl Accepting {
+    /// The server accepts no further connections. Open ones are served as before, until the end. For a listener that
+    /// another process has too, and goes on with: nothing else takes connections that wait.
+    pub fn stop(&self) {
+        self.0.send_replace(false);
+    }
+
+    /// Whether [`stop`](Self::stop) was not called yet.
+    pub fn now(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    async fn stopped(&self) {
+        // It does not fail: the sender is in `self`.
+        let _ = self.0.subscribe().wait_for(|accepting| !accepting).await;
+    }
+}
+
+impl Default for Accepting {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(true)))
     }
 }
 
@@ -122,6 +151,7 @@ impl HttpServer {
             max_connections: MAX_CONNECTIONS,
             per_address: MAX_CONNECTIONS_PER_ADDRESS.into(),
             open: Count::default(),
+            accepting: Accepting::default(),
             reserve: 0,
             reserved: None,
             on_failure: None,
@@ -206,6 +236,11 @@ impl HttpServer {
         ConnectionCount(self.open.clone())
     }
 
+    /// A handle that stops the acceptance of connections. It stays valid after the server is dropped.
+    pub fn accepting(&self) -> Accepting {
+        self.accepting.clone()
+    }
+
     /// Serves the connections of a listener until `end` resolves. Requests in progress are still answered
     /// then.
     pub async fn serve(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
@@ -228,6 +263,8 @@ impl HttpServer {
         let mut connections = JoinSet::new();
         let mut reserve = Reserve::new(listener, self.reserve);
         let mut end = pin!(end);
+        let mut stopped = pin!(self.accepting.stopped());
+        let mut accepting = true;
         loop {
             if reserve.recover() {
                 self.tell(Descriptors::Back);
@@ -236,7 +273,8 @@ impl HttpServer {
                 () = &mut end => break,
                 Some(_) = connections.join_next() => {}
                 () = reserve.pause() => {}
-                accepted = listener.accept() => {
+                () = &mut stopped, if accepting => accepting = false,
+                accepted = listener.accept(), if accepting => {
                     let ((stream, peer), reserved) = match accepted {
                         Ok(accepted) => (accepted, None),
                         Err(error) => {

@@ -32,6 +32,11 @@ pub(super) fn disconnected(peer: &PeerId, error: Option<&io::Error>) {
 
 /// No connection to an address, or no address of a name.
 pub(super) fn unreachable(address: &str, error: &io::Error) {
+    // The Unix socket does not exist: its node has not started, or has left in an orderly way.
+    #[cfg(feature = "tracing")]
+    if error.kind() == io::ErrorKind::NotFound {
+        return tracing::debug!(target: "engineio::peers", address, %error, "node not there");
+    }
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = UNREACHABLE.admits(Instant::now()) {
         tracing::warn!(target: "engineio::peers", address, %error, suppressed, "node not reached");

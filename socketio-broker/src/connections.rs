@@ -48,6 +48,10 @@ impl Connections {
 
     /// Waits until the messages that are queued have been sent, or have failed.
     pub async fn flush(&self) {
+        #[cfg(feature = "adapter")]
+        if let Some(medium) = &self.medium {
+            medium.shared().lanes().idle().await;
+        }
         self.publisher.flush().await;
     }
 

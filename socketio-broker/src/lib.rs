@@ -2,7 +2,7 @@
 //! that publishes them, subscriptions that survive lost connections, a probe that shows whether a node hears, and the
 //! link of a namespace for `socketio-server`.
 //!
-//! Applications use an adapter, such as those of `socketio-redis`, `socketio-postgres` and `socketio-nats`, which re-export what
+//! Applications use an adapter, such as those of `socketio-redis`, `socketio-postgres`, `socketio-nats` and `socketio-ipc`, which re-export what
 //! they need of this crate: [`Connections`], [`Health`], [`Stats`], [`PublishError`].
 //!
 //! An adapter for another broker is two implementations:
@@ -14,6 +14,8 @@
 //! [`Medium::start`](medium::Medium::start) runs a driver, [`Link::open`](link::Link::open) a format on it. An
 //! [`Emitter`](emitter::Emitter) needs a [`Publisher`](publisher::Publisher) and a format of its own
 //! ([`emitter::Format`]).
+//!
+//! Brokers that keep streams and values need no format of their own: [`streams`] has one, with the recovery of clients.
 //!
 //! # When the broker fails
 //!
@@ -39,7 +41,11 @@ pub mod link;
 pub mod medium;
 pub mod publisher;
 pub mod stats;
+#[cfg(feature = "adapter")]
+pub mod streams;
 pub mod trace;
+#[cfg(feature = "adapter")]
+pub mod values;
 
 pub use engineio::backoff;
 

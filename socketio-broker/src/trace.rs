@@ -57,3 +57,10 @@ pub(crate) fn bad_message(broker: &str, namespace: &str, channel: &[u8], error: 
     #[cfg(feature = "tracing")]
     tracing::warn!(namespace, channel = %channel.escape_ascii(), %error, "a message on {broker} cannot be read; further ones are only counted");
 }
+
+/// A queued change of a value is given up.
+#[cfg(feature = "adapter")]
+pub(crate) fn not_changed(broker: &str, bucket: &str, error: &dyn Display) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(bucket, %error, "a value at {broker} was not changed");
+}

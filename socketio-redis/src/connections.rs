@@ -52,7 +52,9 @@ impl Connections {
         match self.publisher.request(to_request(script, keys, args)).await? {
             Reply::Number(number) => Ok(ScriptReply::Number(number)),
             Reply::Text(text) => Ok(ScriptReply::Text(text)),
-            Reply::Nothing | Reply::Entries(_) => Ok(ScriptReply::Nothing),
+            Reply::Nothing | Reply::Entries(_) | Reply::Value { .. } | Reply::Conflict => {
+                Ok(ScriptReply::Nothing)
+            }
             Reply::Refused(reason) => Err(PublishError::Refused(reason)),
             Reply::Lost => Err(PublishError::Down),
         }

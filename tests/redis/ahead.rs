@@ -12,11 +12,12 @@ use socketio_redis::{Redis, StreamsAdapter};
 use socketio_server::{Recovery, Server, Socket};
 use tests::raw::soon;
 use tests::redis::RedisServer;
+use tests::traveller::Traveller;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::ordered::recovering;
-use crate::recovery::Traveller;
+use crate::recovery::Leave;
 use crate::support::Rust;
 
 /// A TCP port in front of Redis, until the sender is dropped: then nothing passes any more, as from a process that was

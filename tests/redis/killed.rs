@@ -7,10 +7,11 @@ use socketio_server::NotRecovered;
 use tests::program::Program;
 use tests::raw::{soon, until};
 use tests::redis::RedisServer;
+use tests::traveller::{Senders, Traveller, in_order};
 use tokio::process::{Child, Command};
 
 use crate::ordered::recovering;
-use crate::recovery::{Senders, Traveller, in_order};
+use crate::recovery::Leave;
 
 /// The number of servers that are killed.
 const KILLED: usize = 6;
@@ -46,7 +47,7 @@ async fn clients_of_a_killed_server_get_each_event_once() {
     for _ in 0..KILLED {
         processes.push(Process::start(&redis).await);
     }
-    let senders = Senders::start(&rust);
+    let senders = Senders::start([&rust[0].io, &rust[1].io]);
     let mut client = Traveller::connect(rust[0].addr).await;
     client.next().await;
     let (mut fresh_clients, mut recovered) = (Vec::new(), 0);

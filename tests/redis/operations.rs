@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use socketio_server::{Args, Binary};
 use tests::raw::soon;
 
-use crate::support::{Cluster, NONE};
+use super::support::{Cluster, NONE};
 
 const TEXT: &str = r#"42["hello",1,"two",{"three":[3,-4.5,null,true]}]"#;
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use socketio_redis::{Redis, StreamsAdapter};
 use socketio_server::{Recovery, Server};
 use tests::raw::soon;
 use tests::redis::RedisServer;
+use tests::traveller::event;
 
 use crate::support::{Client, NONE, Node, Rust};
 
@@ -16,14 +17,6 @@ pub(crate) async fn recovering(redis: &RedisServer) -> Rust {
     let connections = adapter.connections().clone();
     let builder = Server::builder().adapter(adapter).connection_state_recovery(Recovery::default());
     Rust::build(builder, connections).await
-}
-
-/// The name and the arguments of an event, and its offset.
-pub(crate) fn event(text: &str) -> (Value, String) {
-    let event = text.strip_prefix("42").unwrap_or_else(|| panic!("no event: {text}"));
-    let mut event: Vec<Value> = serde_json::from_str(event).unwrap();
-    let offset = event.pop().unwrap().as_str().unwrap().to_owned();
-    (event.into(), offset)
 }
 
 /// The numbers of an offset.

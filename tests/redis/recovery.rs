@@ -1,87 +1,25 @@
 //! Streams: clients that return are recovered on any server, of ours or official.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use socketio_redis::{Redis, StreamsAdapter};
-use socketio_server::{Args, NotRecovered, Recovery, Server};
-use tests::raw::{WebSocket, soon};
+use socketio_server::{NotRecovered, Recovery, Server};
+use tests::raw::soon;
 use tests::redis::RedisServer;
-use tokio::task::JoinHandle;
+use tests::traveller::{Senders, Traveller, in_order, open};
 
-use crate::ordered::{event, recovering};
+use crate::ordered::recovering;
 use crate::support::{Node, Rust};
 
-/// A client that keeps what it needs to return.
-#[derive(Default)]
-pub(crate) struct Traveller {
-    /// The connection, unless it is lost.
-    pub(crate) ws: Option<WebSocket>,
-    pub(crate) sid: String,
-    pub(crate) pid: String,
-    offset: String,
-    /// The events that it has received.
-    pub(crate) events: Vec<Value>,
+/// Leaves of clients.
+pub(crate) trait Leave {
+    /// Loses the connection, and waits until its server has kept the session.
+    async fn leave(&mut self, redis: &RedisServer);
 }
 
-impl Traveller {
-    pub(crate) async fn connect(addr: SocketAddr) -> Self {
-        let mut traveller = Self { ws: Some(open(addr).await), ..Self::default() };
-        traveller.join("/", json!({})).await;
-        traveller
-    }
-
-    /// A client that knows the same.
-    pub(crate) fn copy(other: &Self) -> Self {
-        let (sid, pid, offset) = (other.sid.clone(), other.pid.clone(), other.offset.clone());
-        Self { sid, pid, offset, ..Self::default() }
-    }
-
-    /// Returns to a server. Returns whether it was recovered.
-    pub(crate) async fn return_to(&mut self, addr: SocketAddr) -> bool {
-        self.ws = Some(open(addr).await);
-        self.join("/", json!({"pid": self.pid, "offset": self.offset})).await
-    }
-
-    async fn join(&mut self, namespace: &str, auth: Value) -> bool {
-        let name = if namespace == "/" { String::new() } else { format!("{namespace},") };
-        self.ws.as_mut().unwrap().send(&format!("40{name}{auth}")).await;
-        loop {
-            let text = self.ws.as_mut().unwrap().text().await;
-            if let Some(confirmation) = text.strip_prefix(&format!("40{name}")) {
-                let confirmation: Value = serde_json::from_str(confirmation).unwrap();
-                let sid = confirmation["sid"].as_str().unwrap().to_owned();
-                self.pid = confirmation["pid"].as_str().unwrap().to_owned();
-                return std::mem::replace(&mut self.sid, sid) == self.sid;
-            }
-            self.received(&text);
-        }
-    }
-
-    fn received(&mut self, text: &str) {
-        if text == "2" {
-            return;
-        }
-        let (event, offset) = event(text);
-        self.events.push(event);
-        self.offset = offset;
-    }
-
-    /// The next event.
-    pub(crate) async fn next(&mut self) -> Value {
-        let before = self.events.len();
-        while self.events.len() == before {
-            let text = self.ws.as_mut().unwrap().text().await;
-            self.received(&text);
-        }
-        self.events.last().unwrap().clone()
-    }
-
-    /// Loses the connection, and waits until its server has kept the session.
-    pub(crate) async fn leave(&mut self, redis: &RedisServer) {
+impl Leave for Traveller {
+    async fn leave(&mut self, redis: &RedisServer) {
         self.ws = None;
         soon(async {
             while redis.command(&format!("EXISTS sio:session:{}", self.pid)).await != ":1\r\n" {
@@ -90,12 +28,6 @@ impl Traveller {
         })
         .await;
     }
-}
-
-async fn open(addr: SocketAddr) -> WebSocket {
-    let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
-    assert!(ws.text().await.starts_with("0{"));
-    ws
 }
 
 /// Two servers of ours and an official one, which reads the stream.
@@ -249,62 +181,13 @@ async fn a_session_is_of_one_namespace() {
     assert_eq!(admin.sockets().len(), 1);
 }
 
-/// Events that two servers emit all the time: `event`, with the number of the sender and of the event.
-pub(crate) struct Senders {
-    stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<u64>>,
-}
-
-impl Senders {
-    pub(crate) fn start(rust: &[Rust; 2]) -> Self {
-        let stop = Arc::<AtomicBool>::default();
-        let start = |sender: usize| {
-            let (io, stop) = (rust[sender].io.clone(), Arc::clone(&stop));
-            tokio::spawn(async move {
-                let mut sent = 0;
-                while !stop.load(Ordering::Relaxed) {
-                    io.emit("event", &Args((sender, sent))).await.unwrap();
-                    sent += 1;
-                    tokio::task::yield_now().await;
-                }
-                sent
-            })
-        };
-        let tasks = (0..2).map(start).collect();
-        Self { stop, tasks }
-    }
-
-    /// Ends the events. Returns how many each server has sent.
-    pub(crate) async fn end(self) -> Vec<u64> {
-        self.stop.store(true, Ordering::Relaxed);
-        let mut sent = Vec::new();
-        for task in self.tasks {
-            sent.push(soon(task).await.unwrap());
-        }
-        sent
-    }
-}
-
-/// Checks that these events are each once and in order, and that none is missing behind the first one of each sender.
-/// Returns the number behind the last one of each sender.
-pub(crate) fn in_order(events: &[Value]) -> [u64; 2] {
-    [0, 1].map(|sender| {
-        let of_sender = events.iter().filter(|event| event[0] == "event" && event[1] == sender);
-        let numbers: Vec<u64> = of_sender.map(|event| event[2].as_u64().unwrap()).collect();
-        let Some(first) = numbers.first().copied() else { return 0 };
-        let end = first + numbers.len() as u64;
-        assert_eq!(numbers, Vec::from_iter(first..end), "of sender {sender}");
-        end
-    })
-}
-
 /// Under traffic of two servers a client that changes its server gets each event once and in order.
 #[tokio::test]
 async fn a_client_that_changes_servers_gets_each_event_once() {
     let redis = RedisServer::start().await;
     let rust = [recovering(&redis).await, recovering(&redis).await];
     let mut client = Traveller::connect(rust[0].addr).await;
-    let senders = Senders::start(&rust);
+    let senders = Senders::start([&rust[0].io, &rust[1].io]);
     client.next().await;
     for number in 0..200 {
         client.leave(&redis).await;

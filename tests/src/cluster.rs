@@ -1,17 +1,20 @@
 //! Servers of clusters, and their clients.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use socketio_nats::NatsAdapter;
-use socketio_postgres::{Connections, PostgresAdapter};
+#[cfg(unix)]
+use socketio_ipc::IpcAdapter;
+use socketio_nats::{JetStreamAdapter, NatsAdapter};
+use socketio_postgres::{Connections, Health, PostgresAdapter};
 use socketio_server::cluster::Adapter;
-use socketio_server::{Ack, Args, Arguments, RawArgs, Server, Socket};
+use socketio_server::{Ack, Args, Arguments, RawArgs, Server, ServerBuilder, Socket};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::raw::{WebSocket, soon};
+use crate::raw::{WebSocket, soon, until};
 
 /// A server of ours.
 pub struct Rust {
@@ -45,7 +48,20 @@ impl BrokerAdapter for PostgresAdapter {
     }
 }
 
+#[cfg(unix)]
+impl BrokerAdapter for IpcAdapter {
+    fn connections(&self) -> Connections {
+        self.connections().clone()
+    }
+}
+
 impl BrokerAdapter for NatsAdapter {
+    fn connections(&self) -> Connections {
+        self.connections().clone()
+    }
+}
+
+impl BrokerAdapter for JetStreamAdapter {
     fn connections(&self) -> Connections {
         self.connections().clone()
     }
@@ -58,8 +74,17 @@ impl Rust {
     ///
     /// When it does not start.
     pub async fn start(adapter: impl BrokerAdapter) -> Self {
+        Self::build(Server::builder(), adapter).await
+    }
+
+    /// As [`start`](Self::start), with further settings of the server.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn build(builder: ServerBuilder, adapter: impl BrokerAdapter) -> Self {
         let connections = BrokerAdapter::connections(&adapter);
-        let builder = Server::builder().adapter(adapter);
+        let builder = builder.adapter(adapter);
         let io = builder.ping_interval(Duration::from_secs(60)).build().expect("valid settings");
         io.on_connect(|socket: Socket| async move {
             socket.data().set("user", "rust").expect("a text");
@@ -107,6 +132,96 @@ impl Client {
             self.ws.send("3").await;
         }
     }
+}
+
+/// Servers with a client each, whatever their adapter is.
+pub struct Pairs {
+    /// The servers.
+    pub servers: Vec<Rust>,
+    /// The client of each.
+    pub clients: Vec<Client>,
+}
+
+impl Pairs {
+    /// Connects a client to each server, and waits until each server knows all others.
+    pub async fn of(servers: Vec<Rust>) -> Self {
+        let mut clients = Vec::new();
+        for server in &servers {
+            clients.push(Client::connect(server.addr).await);
+        }
+        for server in &servers {
+            let all = servers.len();
+            until(async || server.io.fetch_sockets().await.is_ok_and(|found| found.len() == all)).await;
+        }
+        Self { servers, clients }
+    }
+
+    /// Checks that this text is the next one of these clients, and that the others receive nothing before.
+    ///
+    /// # Panics
+    ///
+    /// When it is not.
+    pub async fn only(&mut self, clients: &[usize], text: &str) {
+        for client in clients {
+            assert_eq!(self.clients[*client].text().await, text, "client {client}");
+        }
+        self.nothing_else().await;
+    }
+
+    /// Checks that everything published before has been received: each server emits a last event, which is the next one of each
+    /// client.
+    ///
+    /// # Panics
+    ///
+    /// When a client receives something else.
+    pub async fn nothing_else(&mut self) {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        for server in &self.servers {
+            let mark = NUMBER.fetch_add(1, Ordering::Relaxed);
+            server.io.emit("mark", &mark).await.expect("it is sent");
+            let expected = format!(r#"42["mark",{mark}]"#);
+            for (number, client) in self.clients.iter_mut().enumerate() {
+                assert_eq!(client.text().await, expected, "client {number}");
+            }
+        }
+    }
+
+    /// The ids of the clients.
+    pub fn ids(&self) -> Vec<String> {
+        self.clients.iter().map(|client| client.id.clone()).collect()
+    }
+
+    /// The addresses of the servers.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.iter().map(|server| server.addr).collect()
+    }
+
+    /// The rooms of each client, without its own, as a server sees them.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not find a client.
+    pub async fn rooms(&self, server: usize) -> Vec<Vec<String>> {
+        let found = self.servers[server].io.fetch_sockets().await.expect("they are found");
+        let rooms = |id: &String| {
+            let socket = found.iter().find(|socket| socket.id() == id).expect("it is there");
+            let rooms = socket.rooms().iter().map(ToString::to_string);
+            let mut rooms: Vec<String> = rooms.filter(|room| room != id).collect();
+            rooms.sort();
+            rooms
+        };
+        self.ids().iter().map(rooms).collect()
+    }
+}
+
+/// Waits for a state of the connections of a server.
+///
+/// # Panics
+///
+/// When it does not come.
+pub async fn health(rust: &Rust, wanted: impl Fn(&Health) -> bool) {
+    let mut health = rust.connections.health();
+    soon(health.wait_for(|health| wanted(health))).await.expect("it works");
 }
 
 /// Connects a client to a namespace alone.

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::watch;
 
 /// The purposes of the connections of an adapter, at the end of their names.
-const PURPOSES: [&str; 2] = [":publish", ":subscribe"];
+const PURPOSES: [&str; 3] = [":publish", ":subscribe", ":stream"];
 
 /// The name of a connection is in this many of its first bytes.
 const BEGIN: usize = 4096;
@@ -30,7 +30,7 @@ impl Gate {
         Self(watch::channel(State::Open).0)
     }
 
-    /// Closes the connections of this purpose, `:publish` or `:subscribe`, and keeps them out.
+    /// Closes the connections of this purpose, `:publish`, `:subscribe` or `:stream`, and keeps them out.
     pub fn shut(&self, purpose: &'static str) {
         self.0.send_replace(State::Shut(purpose));
     }

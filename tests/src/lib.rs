@@ -24,6 +24,7 @@ pub mod stuck;
 pub mod suite;
 pub mod tilde;
 pub mod tls;
+pub mod traveller;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

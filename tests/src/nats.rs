@@ -5,11 +5,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
+use socketio_nats::Nats;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
+use crate::gate::Gate;
 use crate::ports::free_port;
 use crate::raw::{Request, soon};
 use crate::tls::Authority;
@@ -210,4 +212,46 @@ fn spawn(folder: &TempDir, port: u16) -> Child {
         .kill_on_drop(true)
         .spawn()
         .unwrap_or_else(|error| panic!("{NEEDED}: {error}"))
+}
+
+/// Connections that notice within a fraction of the default times.
+///
+/// # Panics
+///
+/// When the URL is wrong.
+pub fn hasty(url: &str) -> Nats {
+    Nats::open(url)
+        .expect("a URL")
+        .client_name("node")
+        .timeout(Duration::from_millis(500))
+        .probe_interval(Duration::from_millis(200))
+        .reconnect_delay(Duration::from_millis(10), Duration::from_millis(100))
+}
+
+/// An open gate in front of a NATS server, and the URL of the server behind it.
+///
+/// # Panics
+///
+/// When no port is free.
+pub async fn gate_in_front_of(nats: &NatsServer) -> (Gate, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("it works");
+    let (addr, gate) = (listener.local_addr().expect("it works"), Gate::new());
+    tokio::spawn(pass(listener, nats.port(), gate.clone()));
+    (gate, format!("nats://{addr}"))
+}
+
+/// Passes connections on to the NATS server at this port.
+///
+/// # Panics
+///
+/// When the listener fails.
+pub async fn pass(listener: TcpListener, port: u16, gate: Gate) {
+    loop {
+        let (stream, _) = listener.accept().await.expect("it works");
+        let gate = gate.clone();
+        tokio::spawn(async move {
+            let Ok(upstream) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+            gate.pass(stream, upstream).await;
+        });
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -100,6 +101,57 @@ pub enum Request {
         /// Its other arguments.
         args: Vec<Bytes>,
     },
+    /// Reads a value. The reply is a value, or nothing. As all below, only for brokers with a key-value store.
+    Get {
+        /// The bucket of the value.
+        bucket: Arc<Bucket>,
+        /// The key.
+        key: String,
+    },
+    /// Writes a value if the current one has the expected revision. The reply is the new revision, a number, or a conflict.
+    Put {
+        /// The bucket of the value.
+        bucket: Arc<Bucket>,
+        /// The key.
+        key: String,
+        /// The value.
+        value: Bytes,
+        /// The revision of the current value. Zero: there is none.
+        revision: u64,
+        /// Time after which the value is not read any more. A broker may remove it then, and at the latest after the
+        /// lifetime of the bucket.
+        keep_for: Duration,
+    },
+    /// Removes the value that has this revision. The reply is a number, or a conflict.
+    Delete {
+        /// The bucket of the value.
+        bucket: Arc<Bucket>,
+        /// The key.
+        key: String,
+        /// The revision of the value.
+        revision: u64,
+    },
+    /// Reads values in the order of their revisions. The reply are entries: the revision is the id, and the key is the name of
+    /// the only field.
+    List {
+        /// The bucket of the values.
+        bucket: Arc<Bucket>,
+        /// Only values with larger revisions.
+        after: u64,
+        /// The largest number of values.
+        count: usize,
+    },
+}
+
+/// A part of a key-value store, whose values have the same lifetime.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Bucket {
+    /// The name: ASCII letters, digits, `-` and `_`.
+    pub name: String,
+    /// Time after which the broker removes a value that was not written again.
+    pub max_age: Duration,
+    /// Maximum number of values. A write of a further one is refused.
+    pub max_values: u64,
 }
 
 /// A change of subscriptions.
@@ -140,6 +192,9 @@ impl Request {
                 let keys = keys.iter().map(|key| Command::OVERHEAD + key.len()).sum::<usize>();
                 script.len() + keys + args.iter().map(|arg| Command::OVERHEAD + arg.len()).sum::<usize>()
             }
+            Self::Get { key, .. } | Self::Delete { key, .. } => key.len(),
+            Self::Put { key, value, .. } => key.len() + value.len(),
+            Self::List { .. } => 0,
         }
     }
 }

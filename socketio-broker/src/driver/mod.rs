@@ -18,7 +18,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 #[cfg(feature = "adapter")]
-pub use self::listening::{Bounds, Change, Entries, Entry, Request, Sink, Subscriptions, Topic, TopicKind};
+pub use self::listening::{
+    Bounds, Bucket, Change, Entries, Entry, Request, Sink, Subscriptions, Topic, TopicKind,
+};
 
 /// A boxed future, as the return type of trait object methods.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -114,6 +116,17 @@ pub enum Reply {
     /// Entries of a stream.
     #[cfg(feature = "adapter")]
     Entries(Vec<Entry>),
+    /// A value of a key-value store.
+    #[cfg(feature = "adapter")]
+    Value {
+        /// The value.
+        value: Bytes,
+        /// Its revision, which is larger than zero.
+        revision: u64,
+    },
+    /// The current value of the key has another revision than the expected one.
+    #[cfg(feature = "adapter")]
+    Conflict,
     /// There is no such key.
     Nothing,
     /// The server has refused the command.

@@ -1,6 +1,7 @@
 //! The connections that all namespaces of an adapter share: those of its publisher, and one for subscriptions, which is
 //! opened again when it is lost. Nothing here knows what messages mean.
 
+mod lanes;
 mod mailbox;
 mod reader;
 mod router;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use socketio_cluster::streams::EntryId;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
+pub(crate) use self::lanes::Lanes;
 pub use self::mailbox::{Arrival, Held, Mailbox};
 pub use self::router::Router;
 use crate::backoff::Backoff;
@@ -35,6 +37,7 @@ pub struct Shared {
     gaps: broadcast::Sender<Gap>,
     /// The subscriptions should get a new connection.
     replace: Notify,
+    lanes: Arc<Lanes>,
 }
 
 /// A time in which this node may have missed messages.
@@ -50,12 +53,14 @@ impl Medium {
     /// Starts the tasks. The node sends messages to itself on the topic of the probe.
     pub fn start(driver: Box<dyn Driver>, counters: Arc<Counters>, tuning: Tuning, probe: Topic) -> Self {
         let max_received_bytes = tuning.max_received_bytes;
+        let lanes = Arc::new(Lanes::new(tuning.max_queued_bytes));
         let publisher = Publisher::start(driver, Arc::clone(&counters), tuning, true);
         let shared = Arc::new(Shared {
             publisher: Arc::clone(publisher.shared()),
             router: Arc::new(Router::new(max_received_bytes, counters)),
             gaps: broadcast::channel(16).0,
             replace: Notify::new(),
+            lanes,
         });
         tokio::spawn(reader::run(Arc::clone(&shared)));
         tokio::spawn(reader::listen(Arc::clone(&shared), probe.clone()));
@@ -168,7 +173,11 @@ impl Medium {
     /// Waits until what was queued is sent, but not for longer than the broker may take for a reply.
     pub async fn flush_in_time(&self) {
         let timeout = self.shared.publisher.tuning.timeout;
-        let _ = tokio::time::timeout(timeout, self.publisher.flush()).await;
+        let flushed = async {
+            self.shared.lanes.idle().await;
+            self.publisher.flush().await;
+        };
+        let _ = tokio::time::timeout(timeout, flushed).await;
     }
 }
 
@@ -183,6 +192,11 @@ impl Shared {
         count(&self.publisher.counters.gaps, 1);
         // Nobody may be interested.
         let _ = self.gaps.send(gap);
+    }
+
+    /// Changes of values that wait.
+    pub(crate) fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
     }
 
     /// The node reads one more stream, to whose connection it has yet to come.

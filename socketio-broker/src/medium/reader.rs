@@ -96,9 +96,16 @@ pub(super) async fn probe(shared: Arc<Shared>, topic: Topic) {
     let mut health = shared.publisher.monitor.health();
     let mut ticks = tokio::time::interval(interval / 4);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    for tick in 0u64.. {
+    let mut was_deaf = false;
+    let mut tick = 0u64;
+    loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            _ = ticks.tick() => {
+                if tick % 4 == 0 && shared.publisher.monitor.can_send() {
+                    publish(&shared, &topic);
+                }
+                tick += 1;
+            }
             () = shared.stopped() => return,
             // A node that comes back need not wait for the next turn.
             () = shared.router.confirmed.notified() => {
@@ -109,14 +116,14 @@ pub(super) async fn probe(shared: Arc<Shared>, topic: Topic) {
                 if changed.is_err() {
                     return;
                 }
-                // The connection for commands is open again, and it is not known yet whether the node hears.
-                if matches!(*health.borrow_and_update(), Health::Deaf { .. }) {
+                // The connection for commands is open again, and it is not known yet whether the node hears. A node without
+                // the connection of a stream stays deaf whatever it hears.
+                let is_deaf = matches!(*health.borrow_and_update(), Health::Deaf { .. });
+                if is_deaf && !std::mem::replace(&mut was_deaf, is_deaf) {
                     publish(&shared, &topic);
                 }
+                was_deaf = is_deaf;
             }
-        }
-        if tick % 4 == 0 && shared.publisher.monitor.can_send() {
-            publish(&shared, &topic);
         }
         if shared.publisher.monitor.is_silent() {
             shared.replace.notify_one();
@@ -178,6 +185,7 @@ mod tests {
         delivers: AtomicBool,
         /// The number of connections for subscriptions.
         opened: AtomicUsize,
+        sent: AtomicUsize,
         sink: Mutex<Option<Arc<dyn Sink>>>,
     }
 
@@ -203,6 +211,8 @@ mod tests {
     impl Commands for Broker {
         fn send<'a>(&'a mut self, batch: &'a [&'a Command]) -> BoxFuture<'a, Result<Vec<Reply>, BoxError>> {
             for command in batch {
+                // Without an end to them, the time of the test stands still.
+                assert!(self.0.sent.fetch_add(1, Ordering::Relaxed) < 100, "too many commands");
                 if let (Command::Request(Request::Probe { channel, .. }), Some(sink), true) =
                     (command, &*self.0.sink.lock(), self.0.delivers.load(Ordering::Relaxed))
                 {
@@ -242,5 +252,20 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             assert_eq!(broker.0.opened.load(Ordering::Relaxed), connections);
         }
+    }
+
+    /// A node without the connection of a stream hears its own messages, and is deaf nevertheless.
+    #[tokio::test(start_paused = true)]
+    async fn a_node_without_a_stream_probes_no_more_often() {
+        let broker = Broker::default();
+        broker.0.delivers.store(true, Ordering::Relaxed);
+        let (driver, counters) = (Box::new(broker.clone()), Arc::new(Counters::default()));
+        let topic = Topic::new(TopicKind::Channel, "probe");
+        let medium = Medium::start(driver, counters, Tuning::default(), topic);
+        medium.shared().expect_stream("stream");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(matches!(*medium.health().borrow(), Health::Deaf { .. }));
+        // Every 3 s, when the commands can be sent and when the subscription is confirmed.
+        assert_eq!(broker.0.sent.load(Ordering::Relaxed), 22);
     }
 }

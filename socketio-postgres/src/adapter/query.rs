@@ -38,7 +38,9 @@ impl PostgresAdapter {
         match self.medium.request(to_request(sql.into(), parameters)).await? {
             Reply::Number(number) => Ok(QueryReply::Number(number)),
             Reply::Text(text) => Ok(QueryReply::Text(text)),
-            Reply::Nothing | Reply::Entries(_) => Ok(QueryReply::Nothing),
+            Reply::Nothing | Reply::Entries(_) | Reply::Value { .. } | Reply::Conflict => {
+                Ok(QueryReply::Nothing)
+            }
             Reply::Refused(reason) => Err(PublishError::Refused(reason)),
             Reply::Lost => Err(PublishError::Down),
         }

@@ -1,8 +1,5 @@
 //! The adapter with Redis Streams: the format of the official `@socket.io/redis-streams-adapter`.
 
-mod node;
-mod reader;
-mod received;
 mod scripts;
 mod sessions;
 
@@ -10,16 +7,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socketio_cluster::cluster::Channels;
-use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
-
-use self::node::StreamsNode;
-use self::reader::Streams;
-use crate::connections::Connections;
-use crate::settings::Redis;
 use socketio_broker::PublishError;
 use socketio_broker::driver::{Topic, TopicKind};
 use socketio_broker::medium::Medium;
+use socketio_broker::streams::{self, Names, Streams};
+use socketio_cluster::NodeId;
+use socketio_cluster::cluster::Channels;
+use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
+
+use self::sessions::RedisKeys;
+use crate::connections::Connections;
+use crate::settings::Redis;
 
 /// Adapter for clusters of servers with the official `@socket.io/redis-streams-adapter`: events are entries
 /// of a stream, requests and answers go over pub/sub.
@@ -49,8 +47,9 @@ use socketio_broker::medium::Medium;
 pub struct StreamsAdapter {
     medium: Medium,
     connections: Connections,
-    options: Arc<Options>,
-    streams: Arc<Streams>,
+    channels: Prefix,
+    topics: TopicKind,
+    streams: Streams,
 }
 
 /// Options of a [`StreamsAdapter`], with the names of the official adapter. All servers of a cluster need the
@@ -58,27 +57,22 @@ pub struct StreamsAdapter {
 #[derive(Clone, Debug)]
 pub struct StreamsBuilder {
     redis: Redis,
-    options: Options,
-}
-
-#[derive(Clone, Debug)]
-struct Options {
-    stream_name: String,
-    stream_count: u32,
+    options: streams::Options,
     channel_prefix: String,
-    use_sharded_pub_sub: bool,
-    max_len: u64,
-    read_count: usize,
-    block_time: Duration,
-    only_plaintext: bool,
     session_key_prefix: String,
-    write_sessions_ahead: bool,
-    requests_timeout: Duration,
 }
 
-impl Options {
-    fn kind(&self) -> TopicKind {
-        if self.use_sharded_pub_sub { TopicKind::Shard } else { TopicKind::Channel }
+/// Prefix of the channels.
+#[derive(Clone, Debug)]
+struct Prefix(String);
+
+impl Names for Prefix {
+    fn public(&self, namespace: &str) -> String {
+        Channels::new(&self.0, namespace).public().to_owned()
+    }
+
+    fn node(&self, namespace: &str, node: &NodeId) -> String {
+        Channels::new(&self.0, namespace).node(node)
     }
 }
 
@@ -92,19 +86,9 @@ impl StreamsAdapter {
     pub fn builder(redis: &Redis) -> StreamsBuilder {
         StreamsBuilder {
             redis: redis.clone(),
-            options: Options {
-                stream_name: "socket.io".to_owned(),
-                stream_count: 1,
-                channel_prefix: "socket.io".to_owned(),
-                use_sharded_pub_sub: false,
-                max_len: 10_000,
-                read_count: 100,
-                block_time: Duration::from_secs(5),
-                only_plaintext: false,
-                session_key_prefix: "sio:session:".to_owned(),
-                write_sessions_ahead: true,
-                requests_timeout: Duration::from_secs(5),
-            },
+            options: streams::Options::default(),
+            channel_prefix: "socket.io".to_owned(),
+            session_key_prefix: "sio:session:".to_owned(),
         }
     }
 
@@ -115,8 +99,7 @@ impl StreamsAdapter {
 
     /// The number of servers that have this namespace, this one included (`serverCount`).
     pub async fn server_count(&self, namespace: &str) -> Result<usize, PublishError> {
-        let channels = Channels::new(&self.options.channel_prefix, namespace);
-        let topic = Topic::new(self.options.kind(), channels.public());
+        let topic = Topic::new(self.topics, &self.channels.public(namespace));
         let (count, is_counted) = self.medium.subscribers_of(&topic).await?;
         Ok(count + usize::from(!is_counted))
     }
@@ -143,14 +126,14 @@ impl StreamsBuilder {
     /// Prefix of the channels of requests and answers. Default `socket.io`.
     #[must_use]
     pub fn channel_prefix(mut self, prefix: &str) -> Self {
-        prefix.clone_into(&mut self.options.channel_prefix);
+        prefix.clone_into(&mut self.channel_prefix);
         self
     }
 
     /// Whether requests and answers use sharded pub/sub, for which Redis 7 is needed. Default `false`.
     #[must_use]
     pub fn use_sharded_pub_sub(mut self, on: bool) -> Self {
-        self.options.use_sharded_pub_sub = on;
+        self.options.topics = if on { TopicKind::Shard } else { TopicKind::Channel };
         self
     }
 
@@ -190,7 +173,7 @@ impl StreamsBuilder {
     /// Prefix of the keys of the sessions, for connection state recovery. Default `sio:session:`.
     #[must_use]
     pub fn session_key_prefix(mut self, prefix: &str) -> Self {
-        prefix.clone_into(&mut self.options.session_key_prefix);
+        prefix.clone_into(&mut self.session_key_prefix);
         self
     }
 
@@ -216,22 +199,25 @@ impl StreamsBuilder {
 
     /// Opens the connections. It must be called within a runtime of tokio.
     pub fn build(self) -> StreamsAdapter {
-        let medium = self.redis.medium(&self.options.channel_prefix, self.options.kind());
-        let options = Arc::new(self.options);
-        let streams = Streams::start(&medium, &options);
+        let Self { redis, options, channel_prefix, session_key_prefix } = self;
+        let topics = options.topics;
+        let medium = redis.medium(&channel_prefix, topics);
         let connections = Connections::of_adapter(&medium);
-        StreamsAdapter { medium, connections, options, streams }
+        let channels = Prefix(channel_prefix);
+        let keys = RedisKeys { medium: medium.clone(), prefix: session_key_prefix };
+        let streams = Streams::start(&medium, options, channels.clone(), keys);
+        StreamsAdapter { medium, connections, channels, topics, streams }
     }
 }
 
 impl Adapter for StreamsAdapter {
     fn open(&self, inbox: ClusterInbox) -> Arc<dyn ClusterLink> {
-        Arc::new(StreamsNode::open(&self.medium, &self.options, &self.streams, inbox))
+        self.streams.open(inbox)
     }
 }
 
 impl fmt::Debug for StreamsAdapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamsAdapter").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("StreamsAdapter").field("streams", &self.streams).finish_non_exhaustive()
     }
 }

@@ -1,220 +1,80 @@
-//! Recovery on any server: sessions under keys, as official servers keep them, and missed events from the stream.
+//! Sessions under keys, as official servers keep them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use socketio_cluster::streams::{EntryId, Session, decode_entry_if};
-use socketio_cluster::{Envelope, Message, Room};
-use socketio_server::NotRecovered;
-use socketio_server::cluster::{
-    AdapterError, BoxFuture, Lease, MissedEvent, Restored, SessionStore, StoredSession,
-};
-
-use super::node::StreamsNode;
-use super::reader::offset;
-use super::scripts::{FORGET, LIVE, PERSIST, TAKE, WRITE_AHEAD};
 use socketio_broker::PublishError;
-use socketio_broker::driver::{Command, Reply};
-use socketio_broker::driver::{Entry, Request};
-use socketio_broker::link::adapter_error;
+use socketio_broker::driver::{BoxFuture, Command, Reply, Request};
+use socketio_broker::medium::Medium;
+use socketio_broker::streams::{SessionKeys, Taken};
 
-/// Maximum length of a secret, which clients send. Those of all servers are shorter.
-const MAX_PID: usize = 256;
-
-/// Maximum size in bytes of the events that a client has missed.
-const MAX_MISSED_BYTES: usize = 16 << 20;
+use super::scripts::{FORGET, LIVE, PERSIST, TAKE, WRITE_AHEAD};
 
 /// Lifetime of the record that a session was taken over. The former server reads it and stops writing the session.
 const TAKEN: Duration = Duration::from_secs(600);
 
-/// The store of a namespace.
-pub(super) struct Sessions(pub(super) Arc<StreamsNode>);
-
-/// Events of a range of the stream that a client has missed.
-#[derive(Default)]
-struct Missed {
-    events: Vec<MissedEvent>,
-    bytes: usize,
-    read_to: Option<socketio_cluster::Offset>,
+/// The keys with a prefix.
+pub(super) struct RedisKeys {
+    pub(super) medium: Medium,
+    pub(super) prefix: String,
 }
 
-impl SessionStore for Sessions {
-    fn persist(
-        &self,
-        session: StoredSession,
-        lease: Lease,
-        keep_for: Duration,
-    ) -> BoxFuture<'_, Result<(), AdapterError>> {
-        Box::pin(async move {
-            let keys = self.keys(&session.pid);
-            self.write(PERSIST, keys.into(), session, lease, keep_for).map_err(adapter_error)
-        })
-    }
-
-    fn writes_ahead(&self) -> bool {
-        self.0.options.write_sessions_ahead
-    }
-
-    fn write_ahead(
-        &self,
-        session: StoredSession,
-        lease: Lease,
-        keep_for: Duration,
-    ) -> Result<(), AdapterError> {
-        let [_, live] = self.keys(&session.pid);
-        self.write(WRITE_AHEAD, vec![live], session, lease, keep_for).map_err(adapter_error)
-    }
-
-    fn forget(&self, pid: &str, lease: Lease) {
-        let [_, live] = self.keys(pid);
-        let forget =
-            Request::Script { script: FORGET.into(), keys: vec![live], args: vec![self.owner(lease)] };
-        // The key expires in any case.
-        let _ = self.0.member.medium.push(Command::Request(forget));
-    }
-
-    fn restore<'a>(
-        &'a self,
-        pid: &'a str,
-        seen: &'a str,
-        lease: Lease,
-    ) -> BoxFuture<'a, Result<Restored, NotRecovered>> {
-        Box::pin(async move {
-            let seen: EntryId = seen.parse().map_err(|_| NotRecovered::UnknownOffset)?;
-            if pid.is_empty() || pid.len() > MAX_PID {
-                return Err(NotRecovered::UnknownSession);
-            }
-            let session = self.take(pid, lease).await?;
-            let mut rooms = session.rooms.clone();
-            rooms.push(session.sid.as_str().into());
-            let missed = self.missed(seen, &rooms).await?;
-            let read_to = missed.read_to.ok_or(NotRecovered::UnknownOffset)?;
-            let Session { sid, pid, rooms, data, .. } = session;
-            Ok(Restored { session: StoredSession { sid, pid, rooms, data }, missed: missed.events, read_to })
-        })
-    }
-}
-
-impl Sessions {
+impl RedisKeys {
     /// The keys of a session: that of the official adapter, and that of a connected client, which is in the same slot of a
     /// Redis Cluster.
-    fn keys(&self, pid: &str) -> [String; 2] {
-        let key = format!("{}{pid}", self.0.options.session_key_prefix);
+    fn of(&self, pid: &str) -> [String; 2] {
+        let key = format!("{}{pid}", self.prefix);
         let live = format!("{{{key}}}:live");
         [key, live]
     }
 
-    /// The holder of a session.
-    fn owner(&self, lease: Lease) -> Bytes {
-        format!("{}:{}", self.0.member.id, lease.number()).into()
+    fn queue(&self, script: &'static str, keys: Vec<String>, args: Vec<Bytes>) -> Result<(), PublishError> {
+        self.medium.push(Command::Request(Request::Script { script: script.into(), keys, args }))
     }
+}
 
-    fn write(
+impl SessionKeys for RedisKeys {
+    fn persist(
         &self,
-        script: &'static str,
-        keys: Vec<String>,
-        session: StoredSession,
-        lease: Lease,
+        pid: &str,
+        owner: Bytes,
+        session: Bytes,
         keep_for: Duration,
     ) -> Result<(), PublishError> {
-        let StoredSession { sid, pid, rooms, data } = session;
-        let namespace = Some(self.0.member.namespace.to_string());
-        let value = Session { sid, pid, rooms, data, namespace }.encode(&self.0.member.limits)?;
-        let args = vec![self.owner(lease), value.into(), milliseconds(keep_for)];
-        let script = script.into();
-        self.0.member.medium.push(Command::Request(Request::Script { script, keys, args }))
+        self.queue(PERSIST, self.of(pid).into(), vec![owner, session, milliseconds(keep_for)])
     }
 
-    /// Takes a session out of the store, so that it is recovered once. The socket of a session that was written ahead is
-    /// disconnected.
-    async fn take(&self, pid: &str, lease: Lease) -> Result<Session, NotRecovered> {
-        let args = vec![self.owner(lease), milliseconds(TAKEN)];
-        let take = Request::Script { script: TAKE.into(), keys: self.keys(pid).into(), args };
-        let value = match self.0.member.medium.request(take).await {
-            Ok(Reply::Text(value)) => value,
-            Ok(Reply::Nothing) => return Err(NotRecovered::UnknownSession),
-            Ok(_) | Err(_) => return Err(NotRecovered::Unavailable),
-        };
-        let (is_live, value) = match value.strip_prefix(LIVE) {
-            Some(value) => (true, value),
-            None => (false, value.as_str()),
-        };
-        let session = Session::decode(value.as_bytes(), &self.0.member.limits);
-        // A session of another namespace may have passed other middlewares.
-        let is_ours = |session: &Session| {
-            let namespace = session.namespace.as_deref();
-            session.pid == pid && namespace.is_none_or(|namespace| *namespace == *self.0.member.namespace)
-        };
-        let session = session.ok().filter(is_ours).ok_or(NotRecovered::UnknownSession)?;
-        if is_live {
-            self.0.disconnect(&session.sid).map_err(|_| NotRecovered::Unavailable)?;
-        }
-        Ok(session)
+    fn write_ahead(
+        &self,
+        pid: &str,
+        owner: Bytes,
+        session: Bytes,
+        keep_for: Duration,
+    ) -> Result<(), PublishError> {
+        let [_, live] = self.of(pid);
+        self.queue(WRITE_AHEAD, vec![live], vec![owner, session, milliseconds(keep_for)])
     }
 
-    /// Reads the stream from the entry that the client has seen to its end.
-    async fn missed(&self, seen: EntryId, rooms: &[Room]) -> Result<Missed, NotRecovered> {
-        let mut missed = Missed::default();
-        let (mut from, mut read) = (seen, 0);
-        let count = self.0.options.read_count;
-        // Entries are trimmed in blocks, so that a stream is longer than its limit.
-        let most = self.0.options.max_len.saturating_mul(2).saturating_add(1000);
-        loop {
-            let range = Request::Range { stream: self.0.stream.clone(), from: from.to_string(), count };
-            let entries = match self.0.member.medium.request(range).await {
-                Ok(Reply::Entries(entries)) => entries,
-                // An empty reply has no form of its own.
-                Ok(Reply::Nothing) => Vec::new(),
-                Ok(_) | Err(_) => return Err(NotRecovered::Unavailable),
-            };
-            let is_last = entries.len() < count;
-            read += entries.len() as u64;
-            for entry in entries {
-                let id: EntryId = entry.id.parse().map_err(|_| NotRecovered::UnknownOffset)?;
-                from = id.next();
-                if id == seen || missed.read_to.is_some() {
-                    self.examine(entry, id == seen, rooms, &mut missed);
-                }
-                // The entry that the client has seen is gone, and later ones with it, or is of another namespace.
-                if missed.read_to.is_none() || missed.bytes > MAX_MISSED_BYTES {
-                    return Err(NotRecovered::UnknownOffset);
-                }
-            }
-            if is_last {
-                return Ok(missed);
-            }
-            if read > most {
-                return Err(NotRecovered::UnknownOffset);
-            }
-        }
+    fn forget(&self, pid: &str, owner: Bytes) {
+        let [_, live] = self.of(pid);
+        // The key expires in any case.
+        let _ = self.queue(FORGET, vec![live], vec![owner]);
     }
 
-    /// Adds an entry, if it is of this namespace and an event for the client that the client has not seen.
-    fn examine(&self, entry: Entry, is_seen: bool, rooms: &[Room], missed: &mut Missed) {
-        let namespace = entry.fields.iter().find(|(name, _)| &name[..] == b"nsp").map(|(_, value)| value);
-        if namespace.is_none_or(|namespace| *namespace != self.0.member.namespace.as_bytes()) {
-            return;
-        }
-        let Some(offset) = offset(entry.id.as_bytes()) else { return };
-        missed.read_to = Some(offset.clone());
-        if is_seen {
-            return;
-        }
-        let bytes: usize = entry.fields.iter().map(|(_, value)| value.len()).sum();
-        let event = decode_entry_if(entry.fields, &self.0.member.limits, |head| {
-            let is_for_client = head.target.is_some_and(|target| target.matches(rooms));
-            head.kind == 3 && !head.is_request && is_for_client
-        });
-        // One that cannot be read was delivered to no client.
-        let Ok(Some(Envelope { message: Message::Broadcast { target, flags, event, .. }, .. })) = event
-        else {
-            return;
-        };
-        if !flags.volatile {
-            missed.bytes += bytes;
-            missed.events.push(MissedEvent { offset, target, event });
-        }
+    fn take<'a>(&'a self, pid: &'a str, owner: Bytes) -> BoxFuture<'a, Result<Option<Taken>, PublishError>> {
+        Box::pin(async move {
+            let args = vec![owner, milliseconds(TAKEN)];
+            let take = Request::Script { script: TAKE.into(), keys: self.of(pid).into(), args };
+            match self.medium.request(take).await? {
+                Reply::Text(value) => Ok(Some(match value.strip_prefix(LIVE) {
+                    Some(session) => Taken { session: session.to_owned().into(), is_live: true },
+                    None => Taken { session: value.into(), is_live: false },
+                })),
+                Reply::Nothing => Ok(None),
+                Reply::Refused(reason) => Err(PublishError::Refused(reason)),
+                _ => Err(PublishError::Down),
+            }
+        })
     }
 }
 

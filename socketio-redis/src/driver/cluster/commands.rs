@@ -250,6 +250,10 @@ fn route(command: &Command) -> Route {
             Request::Script { keys, .. } => {
                 keys.first().map_or(Route::Any, |key| Route::Slot(slot(key.as_bytes())))
             }
+            // Refused by any.
+            Request::Get { .. } | Request::Put { .. } | Request::Delete { .. } | Request::List { .. } => {
+                Route::Any
+            }
         },
     }
 }

@@ -52,6 +52,10 @@ fn add_request(cmd: &mut Cmd, request: &Request) {
                 cmd.arg(&arg[..]);
             }
         }
+        // Values are under keys of scripts. The server refuses this one.
+        Request::Get { .. } | Request::Put { .. } | Request::Delete { .. } | Request::List { .. } => {
+            cmd.arg("VALUE");
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use socketio_server::cluster::EchoId;
 
 use super::node::{ECHO, StreamsNode};
 use super::reader::offset;
-use socketio_broker::link::Receiver;
-use socketio_broker::medium::Arrival;
+use crate::link::Receiver;
+use crate::medium::Arrival;
 
 impl StreamsNode {
     /// The number of an operation of this node, if the entry is one that this node applies now.

@@ -11,33 +11,32 @@ use socketio_cluster::streams::EntryId;
 use socketio_server::cluster::ClusterInbox;
 
 use super::Options;
-use crate::trace::BROKER;
-use socketio_broker::driver::{Entries, Entry};
-use socketio_broker::medium::Mailbox;
-use socketio_broker::medium::{Gap, Medium, Shared};
+use crate::driver::{Entries, Entry};
+use crate::medium::{Gap, Mailbox, Medium, Shared};
+use crate::trace;
 
 /// Pause of the reading while too many messages wait.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The streams that this node reads, and the namespaces that get their entries.
 #[derive(Default)]
-pub(super) struct Streams(Mutex<State>);
+pub(super) struct Reading(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    namespaces: HashMap<Arc<str>, Reading>,
+    namespaces: HashMap<Arc<str>, Reader>,
     /// The position of the last entry of each stream that was passed on; `None` before the first connection.
     positions: HashMap<String, Option<Offset>>,
 }
 
 /// A namespace that reads a stream.
-struct Reading {
+struct Reader {
     stream: String,
     mailbox: Arc<Mailbox>,
     inbox: ClusterInbox,
 }
 
-impl Streams {
+impl Reading {
     /// Starts a task for each stream.
     pub(super) fn start(medium: &Medium, options: &Arc<Options>) -> Arc<Self> {
         let names: Vec<String> = match options.stream_count {
@@ -62,7 +61,7 @@ impl Streams {
             inbox.advance(&position);
         }
         let reading =
-            Reading { stream: stream.to_owned(), mailbox: Arc::clone(mailbox), inbox: inbox.clone() };
+            Reader { stream: stream.to_owned(), mailbox: Arc::clone(mailbox), inbox: inbox.clone() };
         state.namespaces.insert(inbox.namespace().into(), reading);
         true
     }
@@ -107,7 +106,7 @@ pub(super) fn offset(id: &[u8]) -> Option<Offset> {
 }
 
 /// Reads a stream until the medium is stopped.
-async fn run(shared: Arc<Shared>, streams: Arc<Streams>, options: Arc<Options>, stream: String) {
+async fn run(shared: Arc<Shared>, streams: Arc<Reading>, options: Arc<Options>, stream: String) {
     let mut backoff = shared.backoff();
     // The last entry that was read; from the first connection on.
     let mut last: Option<String> = None;
@@ -118,7 +117,7 @@ async fn run(shared: Arc<Shared>, streams: Arc<Streams>, options: Arc<Options>, 
             () = shared.stopped() => return,
         };
         if let Some(reason) = reason {
-            socketio_broker::trace::disconnected(BROKER, "stream", &reason);
+            trace::disconnected(shared.driver().broker(), "stream", &reason);
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.next_delay()) => {}
@@ -130,7 +129,7 @@ async fn run(shared: Arc<Shared>, streams: Arc<Streams>, options: Arc<Options>, 
 /// Opens a connection, and reads until it is lost. Returns why it ended, if it was opened.
 async fn read(
     shared: &Shared,
-    streams: &Streams,
+    streams: &Reading,
     options: &Options,
     stream: &str,
     last: &mut Option<String>,
@@ -170,7 +169,7 @@ async fn read(
     Some(reason)
 }
 
-/// Where to read on.
+/// Position from which a stream is read on.
 #[derive(Debug, PartialEq, Eq)]
 struct Resumed {
     from: String,
@@ -206,7 +205,7 @@ fn number(id: &str) -> Option<EntryId> {
 /// Reads until the connection is lost. Returns why.
 async fn follow(
     shared: &Shared,
-    streams: &Streams,
+    streams: &Reading,
     options: &Options,
     stream: &str,
     last: &mut Option<String>,

@@ -4,19 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use socketio_cluster::cluster::{Channels, encode_msgpack};
+use socketio_cluster::cluster::encode_msgpack;
 use socketio_cluster::streams::{encode_entry, is_ephemeral, stream_name};
 use socketio_cluster::{Message, NodeId, Sender, Target};
-use socketio_server::cluster::{ClusterInbox, EchoId, SessionStore};
+use socketio_server::cluster::{ClusterInbox, EchoId, Presence, SessionStore};
 
-use super::Options;
-use super::reader::Streams;
-use super::sessions::Sessions;
-use socketio_broker::PublishError;
-use socketio_broker::driver::Command;
-use socketio_broker::driver::Topic;
-use socketio_broker::link::{Format, Link, Member};
-use socketio_broker::medium::Medium;
+use super::reader::Reading;
+use super::sessions::{SessionKeys, Sessions};
+use super::{Names, Options};
+use crate::driver::{Command, Topic, TopicKind};
+use crate::error::PublishError;
+use crate::link::{Format, Link, Member};
+use crate::medium::Medium;
 
 /// The field of an entry by which its node recognizes the operation.
 pub(super) const ECHO: &str = "echo";
@@ -25,8 +24,10 @@ pub(super) const ECHO: &str = "echo";
 pub(super) struct StreamsNode {
     pub(super) member: Member,
     pub(super) options: Arc<Options>,
-    streams: Arc<Streams>,
-    channels: Channels,
+    pub(super) keys: Arc<dyn SessionKeys>,
+    names: Arc<dyn Names>,
+    reading: Arc<Reading>,
+    public: String,
     pub(super) stream: String,
     /// Whether this node reads the stream: see [`stream_name`].
     is_read: bool,
@@ -37,17 +38,29 @@ impl StreamsNode {
     pub(super) fn open(
         medium: &Medium,
         options: &Arc<Options>,
-        streams: &Arc<Streams>,
+        names: &Arc<dyn Names>,
+        keys: &Arc<dyn SessionKeys>,
+        reading: &Arc<Reading>,
         inbox: ClusterInbox,
     ) -> Link<Self> {
-        let channels = Channels::new(&options.channel_prefix, inbox.namespace());
-        let public = Topic::new(options.kind(), channels.public());
-        let own = Topic::new(options.kind(), &channels.node(inbox.node()));
-        let stream = stream_name(&options.stream_name, options.stream_count, inbox.namespace());
-        let member = Member::new(medium, inbox, public.clone());
-        let is_read = streams.add(&stream, &member.mailbox, &member.inbox);
-        let (options, streams) = (Arc::clone(options), Arc::clone(streams));
-        Link::open(Self { member, options, streams, channels, stream, is_read }, [public, own])
+        let namespace = inbox.namespace();
+        let public = names.public(namespace);
+        let own = Topic::new(options.topics, &names.node(namespace, inbox.node()));
+        let topic = Topic::new(options.topics, &public);
+        let stream = stream_name(&options.stream_name, options.stream_count, namespace);
+        let member = Member::new(medium, inbox, topic.clone());
+        let is_read = reading.add(&stream, &member.mailbox, &member.inbox);
+        let node = Self {
+            member,
+            options: Arc::clone(options),
+            keys: Arc::clone(keys),
+            names: Arc::clone(names),
+            reading: Arc::clone(reading),
+            public,
+            stream,
+            is_read,
+        };
+        Link::open(node, [topic, own])
     }
 
     fn append(&self, message: &Message, echo: Option<EchoId>) -> Result<Command, PublishError> {
@@ -85,7 +98,7 @@ impl StreamsNode {
             message,
             &self.member.limits,
         )?;
-        self.member.medium.publish(channel, payload, self.options.use_sharded_pub_sub)
+        self.member.medium.publish(channel, payload, self.options.topics == TopicKind::Shard)
     }
 }
 
@@ -98,15 +111,19 @@ impl Format for StreamsNode {
         self.options.requests_timeout
     }
 
+    fn presence(&self) -> Presence {
+        self.options.presence
+    }
+
     fn publish(&self, message: &Message) -> Result<(), PublishError> {
         if is_ephemeral(message) {
-            return self.send(self.channels.public().to_owned(), message);
+            return self.send(self.public.clone(), message);
         }
         self.member.medium.push(self.append(message, None)?)
     }
 
     fn respond(&self, to: &NodeId, message: &Message) -> Result<(), PublishError> {
-        self.send(self.channels.node(to), message)
+        self.send(self.names.node(&self.member.namespace, to), message)
     }
 
     fn echoes(&self, message: &Message) -> bool {
@@ -123,6 +140,6 @@ impl Format for StreamsNode {
     }
 
     fn left(&self) {
-        self.streams.remove(&self.member.namespace, &self.member.mailbox);
+        self.reading.remove(&self.member.namespace, &self.member.mailbox);
     }
 }

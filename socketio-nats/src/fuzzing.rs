@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets: they panic when an invariant is violated.
 
-use crate::protocol::{Decoder, Info, Operation, ProtocolError, missing_permission};
+use crate::driver::jetstream;
+use crate::protocol::{Decoder, Headers, Info, Operation, ProtocolError, missing_permission};
 
 /// Maximum size of a message, which inputs reach.
 const MAX_MESSAGE: usize = 100;
@@ -13,7 +14,20 @@ pub fn stream(data: &[u8]) {
     assert_eq!(whole, operations(bytes.chunks(usize::from(*cut).max(1))), "cut after {cut}");
     for operation in &whole.0 {
         match operation {
-            Operation::Message { payload, .. } => assert!(payload.len() <= MAX_MESSAGE, "a large message"),
+            Operation::Message(message) => {
+                assert!(message.headers.len() + message.payload.len() <= MAX_MESSAGE, "a large message");
+                if let Some(headers) = Headers::decode(&message.headers) {
+                    assert!(headers.status.is_none_or(|status| status < 1000), "a long status");
+                    if let Some(value) = headers.value("Nats-Sequence") {
+                        assert!(!value.contains("\r\n"), "two lines");
+                    }
+                }
+                jetstream::entry::decode(&message.payload);
+                if let Ok(answer) = jetstream::answer::decode(&message.payload) {
+                    let _ = jetstream::store::Found::decode(&answer);
+                }
+            }
+            Operation::Skipped(message) => assert!(message.payload.is_empty(), "a message that was kept"),
             Operation::Info(json) => {
                 if let Ok(info) = Info::decode(json) {
                     assert!(info.servers.len() <= 64, "many servers");

@@ -38,6 +38,27 @@
 //! Servers know each other by heartbeats in each namespace ([`NatsBuilder::heartbeat_interval`]). They ignore messages with
 //! their own id.
 //!
+//! # JetStream
+//!
+//! [`NatsAdapter`] and [`NatsEmitter`] do not use JetStream. [`JetStreamAdapter`] and [`JetStreamEmitter`] need NATS servers with
+//! JetStream (`nats-server -js`), version 2.9 or newer, and keep broadcasts and the sessions of clients there:
+//!
+//! - A stream has the name with which it is opened, in which every byte other than ASCII letters, digits, `-` and `_` is `=` and
+//!   two hexadecimal digits, and one subject, `<name>.entries`. It is made with the settings of [`Nats::jetstream`] when it is used
+//!   first, keeps as many entries as the format says, and drops the oldest ones.
+//! - An entry is a JSON object of its fields, which are texts, in one line. If it has a field `data`, that is no part of the object:
+//!   the line ends, and its bytes follow. A message of another form is an entry without fields.
+//! - The id of an entry is `<time>-<sequence number>`. The time is the one at which the stream was made, in milliseconds since 1970:
+//!   a stream that was made anew, as one in memory after a restart, has the same sequence numbers again.
+//! - A bucket is one of the key-value store of NATS: the stream `KV_<bucket>` with the subjects `$KV.<bucket>.<key>`. In keys every
+//!   byte other than ASCII letters, digits, `-`, `_` and `/` is `=` and two digits. A revision is a sequence number. A removed value
+//!   leaves no message, since that would count towards the size of the bucket.
+//! - Entries and values are read from the leader of a stream, except those that consumers deliver: entries that are followed, and lists
+//!   of values.
+//!
+//! A user needs the permission to publish on `$JS.API.>`, on the subjects of the streams and on `$KV.>`, and to subscribe on
+//! `_INBOX.>`.
+//!
 //! # When NATS fails
 //!
 //! - Events reach the clients of their own server at once, whatever happens to NATS.
@@ -66,6 +87,7 @@ mod encode;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod jetstream;
 mod protocol;
 mod settings;
 mod subject;
@@ -73,6 +95,11 @@ mod subject;
 #[cfg(feature = "adapter")]
 pub use self::adapter::{NatsAdapter, NatsBuilder};
 pub use self::emitter::NatsEmitter;
-pub use self::settings::{Nats, SettingsError};
+pub use self::jetstream::JetStreamEmitter;
+#[cfg(feature = "adapter")]
+pub use self::jetstream::{JetStreamAdapter, JetStreamBuilder};
+pub use self::settings::{JetStream, Nats, SettingsError, Storage};
 pub use socketio_broker::emitter::Emitter;
+#[cfg(feature = "adapter")]
+pub use socketio_broker::values::{Change, Listed, Values};
 pub use socketio_broker::{Connections, Health, PublishError, Stats};

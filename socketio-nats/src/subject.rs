@@ -9,6 +9,9 @@ use socketio_cluster::NodeId;
 /// Maximum length of a token. A control line of a server has 4096 bytes by default, with all tokens of a subject in it.
 const MAX_TOKEN: usize = 256;
 
+/// Maximum length of the name of a stream. NATS takes 255 bytes.
+const MAX_STREAM: usize = 200;
+
 /// The subjects of one namespace.
 #[derive(Clone, Debug)]
 pub(crate) struct Subjects {
@@ -48,26 +51,37 @@ fn tokens(prefix: &str) -> String {
 /// hexadecimal digits, and an empty name is `%`, so that different names have different tokens. The token of a long name is
 /// its beginning, `~`, and a digest of the name.
 fn token(name: &str) -> String {
+    limited(name, MAX_TOKEN, '%', |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/'))
+}
+
+/// The name of a stream of JetStream, which is one token too, and the name of a folder of the server. Other bytes are `=` and two
+/// digits: NATS servers use the name in a format of their own, in which `%` is no letter.
+pub(crate) fn stream(name: &str) -> String {
+    limited(name, MAX_STREAM, '=', |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// A token of at most `max` bytes, in which these bytes stay as they are.
+fn limited(name: &str, max: usize, escape: char, stays: impl Fn(u8) -> bool) -> String {
     let mut token = String::with_capacity(name.len());
     // The end of the last byte that leaves room for a digest.
     let mut end = 0;
     for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/') {
+        if stays(byte) {
             token.push(char::from(byte));
         } else {
             // Writing into a string does not fail.
-            let _ = write!(token, "%{byte:02X}");
+            let _ = write!(token, "{escape}{byte:02X}");
         }
-        if token.len() <= MAX_TOKEN - 41 {
+        if token.len() <= max - 41 {
             end = token.len();
-        } else if token.len() > MAX_TOKEN {
+        } else if token.len() > max {
             break;
         }
     }
     if token.is_empty() {
-        token.push('%');
+        token.push(escape);
     }
-    if token.len() > MAX_TOKEN {
+    if token.len() > max {
         token.truncate(end);
         token.push('~');
         for byte in Sha1::digest(name.as_bytes()) {
@@ -146,6 +160,16 @@ mod tests {
             assert!(digest.len() == 40 && cut.rfind('%').is_none_or(|at| at + 3 <= cut.len()), "{token}");
         }
         assert_ne!(token(&format!("{longest}b")), token(&format!("{longest}c")));
+    }
+
+    #[test]
+    fn names_of_streams_are_legal_and_limited() {
+        assert_eq!(stream("socket.io"), "socket=2Eio");
+        assert_eq!(stream("a/b_c-1 *>"), "a=2Fb_c-1=20=2A=3E");
+        let longest = "a".repeat(MAX_STREAM);
+        assert_eq!(stream(&longest), longest);
+        let [one, other] = ["b", "c"].map(|end| stream(&format!("{longest}{end}")));
+        assert!(one != other && one.len() <= MAX_STREAM && other.len() <= MAX_STREAM, "{one} {other}");
     }
 
     #[cfg(feature = "adapter")]

@@ -4,8 +4,8 @@ use socketio_nats::{Nats, NatsAdapter, NatsEmitter};
 use tests::nats::NatsServer;
 use tests::raw::{soon, until};
 
-use crate::log::Log;
-use crate::support::{Client, NONE, Rust, hasty};
+use super::log::Log;
+use super::support::{Client, NONE, Rust, hasty};
 
 /// Settings with these credentials.
 fn with_user(nats: &NatsServer, credentials: &str) -> Nats {

@@ -5,7 +5,7 @@ use socketio_server::{Args, Binary};
 use tests::cluster::join_namespace;
 use tests::raw::{soon, until};
 
-use crate::support::{Cluster, NONE};
+use super::support::{Cluster, NONE};
 
 /// NATS-EMIT-01, NATS-EMIT-02, NATS-EMIT-03, NATS-EMIT-04, NATS-EMIT-05, NATS-EMIT-06, NATS-EMIT-07, NATS-EMIT-08,
 /// NATS-EMIT-09, NATS-EMIT-10, NATS-EMIT-11, NATS-EMIT-12

@@ -7,8 +7,8 @@ use socketio_server::Args;
 use tests::nats::NatsServer;
 use tests::raw::{soon, until};
 
-use crate::log::Log;
-use crate::support::{Client, NONE, Rust, hasty, health, pair};
+use super::log::Log;
+use super::support::{Client, NONE, Rust, hasty, health, pair};
 
 /// While the server is away, local clients are served, messages wait within the bound, and what does not fit has an error and
 /// is counted. Afterwards the node is well again by itself.

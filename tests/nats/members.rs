@@ -9,7 +9,7 @@ use tests::cluster::join_namespace;
 use tests::nats::NatsServer;
 use tests::raw::{soon, until};
 
-use crate::support::{Client, Cluster, NONE, Rust};
+use super::support::{Client, Cluster, NONE, Rust};
 
 /// NATS-02
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use socketio_server::{Args, Binary};
 use tests::raw::{soon, until};
 
-use crate::support::{Client, Cluster, NONE};
+use super::support::{Client, Cluster, NONE};
 
 /// Text and binary events of every server reach every client once.
 ///

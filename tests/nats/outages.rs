@@ -8,7 +8,7 @@ use socketio_nats::{Health, NatsAdapter};
 use tests::nats::NatsServer;
 use tests::raw::soon;
 
-use crate::support::{Client, NONE, Rust, gate_in_front_of, hasty, health};
+use super::support::{Client, NONE, Rust, gate_in_front_of, hasty, health};
 
 /// A server behind a gate and one beside it, with a client each.
 async fn gated(nats: &NatsServer, url: &str) -> ([Rust; 2], [Client; 2]) {

@@ -6,8 +6,8 @@ use tests::raw::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::log::Log;
-use crate::support::{Client, NONE, Rust, hasty, health};
+use super::log::Log;
+use super::support::{Client, NONE, Rust, hasty, health};
 
 /// When one of two NATS servers is killed, everything goes on with the other one, which was named in the settings or by the
 /// first one.

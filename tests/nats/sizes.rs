@@ -8,8 +8,8 @@ use socketio_server::cluster::AdapterErrorKind;
 use tests::nats::NatsServer;
 use tests::raw::{soon, until};
 
-use crate::log::Log;
-use crate::support::{Client, NONE, Rust};
+use super::log::Log;
+use super::support::{Client, NONE, Rust};
 
 /// A message beyond `max_payload` has an error and is counted; NATS does not see it, and the others are not affected.
 #[tokio::test]

@@ -8,8 +8,8 @@ use tests::nats::NatsServer;
 use tests::raw::{soon, until};
 use tests::tls::Authority;
 
-use crate::log::Log;
-use crate::support::{Client, NONE, Rust, in_front_of};
+use super::log::Log;
+use super::support::{Client, NONE, Rust, in_front_of};
 
 fn url(nats: &NatsServer, host: &str) -> String {
     format!("tls://{host}:{}", nats.port())

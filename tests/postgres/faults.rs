@@ -7,8 +7,8 @@ use socketio_server::Args;
 use tests::postgres::PostgresServer;
 use tests::raw::{soon, until};
 
-use crate::log::Log;
-use crate::support::{Client, NONE, Rust};
+use super::log::Log;
+use super::support::{Client, NONE, Rust};
 
 /// Connections that notice within a fraction of the default times.
 pub(crate) fn hasty(url: &str) -> Postgres {

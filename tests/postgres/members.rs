@@ -10,7 +10,7 @@ use tests::cluster::join_namespace;
 use tests::postgres::PostgresServer;
 use tests::raw::{WebSocket, soon, until};
 
-use crate::support::{Client, Cluster, NONE, Node, Rust};
+use super::support::{Client, Cluster, NONE, Node, Rust};
 
 /// Two servers of ours and an official one, which wait for answers for this time, with a client each.
 async fn three(timeout: Duration) -> Cluster {

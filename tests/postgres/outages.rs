@@ -8,9 +8,9 @@ use socketio_postgres::{Health, PostgresAdapter};
 use tests::postgres::PostgresServer;
 use tests::raw::soon;
 
-use crate::faults::{hasty, health};
-use crate::gate;
-use crate::support::{Client, NONE, Rust};
+use super::faults::{hasty, health};
+use super::gate;
+use super::support::{Client, NONE, Rust};
 
 /// A server behind a gate and one beside it, with a client each.
 async fn gated(postgres: &PostgresServer, url: &str) -> ([Rust; 2], [Client; 2]) {

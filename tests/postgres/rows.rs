@@ -8,7 +8,7 @@ use socketio_server::{Args, Binary};
 use tests::postgres::PostgresServer;
 use tests::raw::{soon, until};
 
-use crate::support::{Client, Cluster, NONE, Rust};
+use super::support::{Client, Cluster, NONE, Rust};
 
 /// Large and small messages, text and binary, arrive in the order in which they were sent, from all kinds of senders.
 #[tokio::test]

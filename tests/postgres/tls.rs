@@ -8,7 +8,7 @@ use tests::postgres::PostgresServer;
 use tests::raw::{soon, until};
 use tests::tls::Authority;
 
-use crate::support::{Client, NONE, Rust};
+use super::support::{Client, NONE, Rust};
 
 fn settings(url: &str, authority: &Authority) -> Postgres {
     let postgres = Postgres::open(url).unwrap().root_certificates(authority.root().as_bytes()).unwrap();

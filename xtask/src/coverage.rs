@@ -39,6 +39,7 @@ pub(crate) fn report(only: Option<&str>) -> Result<(), String> {
         "socketio-redis",
         "socketio-postgres",
         "socketio-nats",
+        "socketio-ipc",
     ] {
         for file in sources(&root.join(folder)) {
             let text = fs::read_to_string(&file).unwrap_or_default();

@@ -27,6 +27,7 @@ pub(crate) const LIBRARIES: &[&str] = &[
     "socketio-redis",
     "socketio-postgres",
     "socketio-nats",
+    "socketio-ipc",
     "socketio-client-tokio",
 ];
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use engineio::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
@@ -13,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::error::DriverError;
 use super::servers::Servers;
 use crate::protocol::{
-    Address, Decoder, Frame, Info, Operation, Permission, ProtocolError, missing_permission,
+    Address, Decoder, Frame, Info, Message, Operation, Permission, ProtocolError, missing_permission,
 };
 use crate::settings::Nats;
 
@@ -30,16 +29,17 @@ type Writer = BufWriter<WriteHalf<Box<dyn Stream>>>;
 /// Takes the messages of a connection.
 pub(super) trait Inbound: Send + 'static {
     /// A message has arrived.
-    fn arrived(&self, subject: Bytes, payload: Bytes);
+    fn arrived(&self, message: Message);
 
-    /// A message was too large.
-    fn skipped(&self);
+    /// A message was too large. Its headers and its payload were not kept.
+    fn skipped(&self, message: Message);
 }
 
 /// A connection, which is closed on drop.
 pub(super) struct Connection {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+    has_headers: bool,
 }
 
 struct Shared {
@@ -84,7 +84,7 @@ impl Connection {
         let (stream, has_tls) = secured(settings, servers, server, stream, &info, &decoder).await?;
         let (mut reader, writer) = tokio::io::split(stream);
         let mut writer = BufWriter::new(writer);
-        let connect = Frame::connect(settings.connect(purpose, has_tls));
+        let connect = Frame::connect(settings.connect(purpose, has_tls, info.headers));
         write(&mut writer, &[connect, Frame::ping()]).await?;
         servers.learn(&info);
         loop {
@@ -93,7 +93,7 @@ impl Connection {
                 Operation::Error(text) => return Err(DriverError::refused(&text)),
                 Operation::Ping => write(&mut writer, &[Frame::pong()]).await?,
                 Operation::Info(json) => servers.learn(&Info::decode(&json)?),
-                Operation::Ok | Operation::Message { .. } | Operation::Skipped => {}
+                Operation::Ok | Operation::Message(_) | Operation::Skipped(_) => {}
             }
         }
         let shared = Arc::new(Shared {
@@ -111,7 +111,7 @@ impl Connection {
             };
             reading.progress.send_modify(|progress| progress.ended = Some(error.to_string()));
         });
-        Ok(Self { shared, task })
+        Ok(Self { shared, task, has_headers: info.headers })
     }
 
     /// Sends operations, and waits until the server has handled all of them. Returns the permissions that were missing.
@@ -145,6 +145,11 @@ impl Connection {
         Ok(std::mem::take(&mut *self.shared.missing.lock()))
     }
 
+    /// Whether messages may have headers.
+    pub(super) fn has_headers(&self) -> bool {
+        self.has_headers
+    }
+
     /// Returns when the connection is lost.
     pub(super) async fn lost(&self) {
         let mut progress = self.shared.progress.subscribe();
@@ -174,8 +179,8 @@ impl Shared {
     ) -> Result<(), DriverError> {
         loop {
             match read(&mut reader, &mut decoder).await? {
-                Operation::Message { subject, payload } => inbound.arrived(subject, payload),
-                Operation::Skipped => inbound.skipped(),
+                Operation::Message(message) => inbound.arrived(message),
+                Operation::Skipped(message) => inbound.skipped(message),
                 Operation::Ping => write(&mut *self.writer.lock().await, &[Frame::pong()]).await?,
                 Operation::Pong => {
                     let pings = self.pings.load(Ordering::Relaxed);

@@ -5,21 +5,35 @@
 mod commands;
 mod connection;
 mod error;
+mod inbox;
+pub(crate) mod jetstream;
+#[cfg(feature = "adapter")]
+mod reading;
+mod requests;
 mod servers;
 #[cfg(feature = "adapter")]
 mod subscriptions;
 
-use std::sync::Arc;
+#[cfg(all(test, unix, feature = "adapter"))]
+#[allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+mod tests;
 
-use bytes::Bytes;
+use std::sync::Arc;
+#[cfg(feature = "adapter")]
+use std::time::Duration;
+
 use socketio_broker::driver::{BoxError, BoxFuture, Commands, Driver};
 #[cfg(feature = "adapter")]
-use socketio_broker::driver::{Sink, Subscriptions};
+use socketio_broker::driver::{Entries, Sink, Subscriptions};
 
 use self::commands::Publishing;
-pub(crate) use self::commands::too_large;
 use self::connection::{Connection, Inbound};
 use self::error::DriverError;
+use self::inbox::{Inbox, ToInbox};
+#[cfg(feature = "adapter")]
+use self::reading::Reading;
+use self::requests::Requests;
+pub(crate) use self::requests::too_large;
 use self::servers::Order;
 pub(crate) use self::servers::Servers;
 #[cfg(feature = "adapter")]
@@ -36,6 +50,8 @@ pub(crate) struct NatsDriver {
     publishing: Order,
     #[cfg(feature = "adapter")]
     subscribing: Order,
+    #[cfg(feature = "adapter")]
+    reading: Order,
 }
 
 impl NatsDriver {
@@ -46,12 +62,23 @@ impl NatsDriver {
             publishing: Order::default(),
             #[cfg(feature = "adapter")]
             subscribing: Order::default(),
+            #[cfg(feature = "adapter")]
+            reading: Order::default(),
         }
     }
 
     /// The known servers.
     pub(crate) fn servers(&self) -> &Arc<Servers> {
         &self.servers
+    }
+
+    /// A connection for requests.
+    async fn requests(&self, order: &Order, purpose: &str) -> Result<Requests, BoxError> {
+        let max_bytes = self.settings.tuning().max_received_bytes;
+        let inbox = Inbox::new(max_bytes);
+        let connection = self.open(order, purpose, max_bytes, ToInbox(Arc::clone(&inbox))).await?;
+        let settings = self.settings.jetstream_settings().clone();
+        Ok(Requests::new(connection, inbox, Arc::clone(&self.servers), settings)?)
     }
 
     async fn open(
@@ -75,9 +102,8 @@ impl Driver for NatsDriver {
 
     fn commands(&self) -> BoxFuture<'_, Result<Box<dyn Commands>, BoxError>> {
         Box::pin(async move {
-            // There are no subscriptions on this connection.
-            let connection = self.open(&self.publishing, "publish", 0, Nothing).await?;
-            Ok(Box::new(Publishing { connection, servers: Arc::clone(&self.servers) }) as _)
+            let requests = self.requests(&self.publishing, "publish").await?;
+            Ok(Box::new(Publishing::new(requests, self.settings.tuning().timeout)) as _)
         })
     }
 
@@ -89,13 +115,17 @@ impl Driver for NatsDriver {
             Ok(Box::new(Subscribing::new(connection)) as _)
         })
     }
-}
 
-/// Drops messages.
-struct Nothing;
-
-impl Inbound for Nothing {
-    fn arrived(&self, _: Bytes, _: Bytes) {}
-
-    fn skipped(&self) {}
+    #[cfg(feature = "adapter")]
+    fn entries<'a>(
+        &'a self,
+        stream: &'a str,
+        block: Duration,
+    ) -> BoxFuture<'a, Result<Box<dyn Entries>, BoxError>> {
+        Box::pin(async move {
+            let requests = self.requests(&self.reading, "stream").await?;
+            let timeout = self.settings.tuning().timeout;
+            Ok(Box::new(Reading::new(requests, stream, block, timeout)) as _)
+        })
+    }
 }

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use socketio_broker::driver::{BoxError, BoxFuture, Change, Sink, Subscriptions, TopicKind};
 
 use super::connection::{Connection, Inbound};
-use crate::protocol::{Frame, Permission};
+use crate::protocol::{Frame, Message, Permission};
 
 /// The subscriptions of a connection.
 pub(super) struct Subscribing {
@@ -21,13 +20,14 @@ pub(super) struct Subscribing {
 pub(super) struct ToSink(pub(super) Arc<dyn Sink>);
 
 impl Inbound for ToSink {
-    fn arrived(&self, subject: Bytes, payload: Bytes) {
-        // There are no subscriptions with wildcards, so that the subject is the topic.
+    fn arrived(&self, Message { subject, payload, .. }: Message) {
+        // There are no subscriptions with wildcards, so that the subject is the topic. The messages of the format have no
+        // headers.
         let topic = subject.clone();
         self.0.arrived(TopicKind::Channel, &topic, subject, payload);
     }
 
-    fn skipped(&self) {
+    fn skipped(&self, _: Message) {
         self.0.skipped();
     }
 }

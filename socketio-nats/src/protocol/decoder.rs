@@ -2,10 +2,13 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{Operation, ProtocolError};
+use super::{Message, Operation, ProtocolError};
 
 /// Maximum length of a control line, its end included. INFO of a large cluster is the longest one.
 pub(crate) const MAX_LINE: usize = 64 << 10;
+
+/// Maximum length of the headers of a message. JetStream sends some hundred bytes. A message with more is skipped.
+pub(crate) const MAX_HEADERS: usize = 64 << 10;
 
 /// Bytes for which space is made before each read.
 const READ: usize = 16 << 10;
@@ -23,10 +26,10 @@ pub(crate) struct Decoder {
 enum State {
     /// A control line follows. So many bytes of it have no line end.
     Line { searched: usize },
-    /// A message follows, and a line end.
-    Payload { subject: Bytes, length: usize },
+    /// A message follows, headers first, and a line end.
+    Payload { message: Message, headers: usize, length: usize },
     /// A message that is too large follows, and a line end.
-    Skip { left: usize },
+    Skip { message: Message, left: usize },
 }
 
 const LINE: State = State::Line { searched: 0 };
@@ -77,7 +80,7 @@ impl Decoder {
                         return Ok(operation);
                     }
                 }
-                State::Payload { subject, length } => {
+                State::Payload { message, headers, length } => {
                     let Some(end) = self.buffer.get(*length..length.saturating_add(2)) else {
                         return Ok(None);
                     };
@@ -85,13 +88,14 @@ impl Decoder {
                         return Err(ProtocolError::Length);
                     }
                     // A copy: a part of the buffer would keep all of it in memory.
-                    let payload = Bytes::copy_from_slice(&self.buffer[..*length]);
-                    let subject = std::mem::take(subject);
+                    let mut payload = Bytes::copy_from_slice(&self.buffer[..*length]);
+                    let headers = payload.split_to(*headers);
+                    let message = Message { headers, payload, ..std::mem::take(message) };
                     self.buffer.advance(*length + 2);
                     self.state = LINE;
-                    return Ok(Some(Operation::Message { subject, payload }));
+                    return Ok(Some(Operation::Message(message)));
                 }
-                State::Skip { left } => {
+                State::Skip { message, left } => {
                     let skipped = self.buffer.len().min(*left);
                     self.buffer.advance(skipped);
                     *left -= skipped;
@@ -99,9 +103,10 @@ impl Decoder {
                     if end != b"\r\n" {
                         return Err(ProtocolError::Length);
                     }
+                    let message = std::mem::take(message);
                     self.buffer.advance(2);
                     self.state = LINE;
-                    return Ok(Some(Operation::Skipped));
+                    return Ok(Some(Operation::Skipped(message)));
                 }
             }
         }
@@ -116,35 +121,50 @@ fn line(line: &[u8], max_message: usize) -> Result<(Option<Operation>, State), P
     let (name, rest) = line.split_at(end);
     let rest = rest.trim_ascii();
     let operation = match name.to_ascii_uppercase().as_slice() {
-        b"MSG" => return message(rest, max_message).map(|state| (None, state)),
+        b"MSG" => return message(rest, false, max_message).map(|state| (None, state)),
+        b"HMSG" => return message(rest, true, max_message).map(|state| (None, state)),
         b"INFO" => Operation::Info(Bytes::copy_from_slice(rest)),
         b"PING" => Operation::Ping,
         b"PONG" => Operation::Pong,
         b"+OK" => Operation::Ok,
         b"-ERR" => Operation::Error(Bytes::copy_from_slice(rest)),
-        // Messages with headers (HMSG) are for clients that want headers.
         _ => return Err(ProtocolError::Line),
     };
     Ok((Some(operation), LINE))
 }
 
-/// `<subject> <subscription> [<reply to>] <length>`
-fn message(rest: &[u8], max_message: usize) -> Result<State, ProtocolError> {
-    let parts: Vec<&[u8]> =
-        rest.split(|byte| is_blank(*byte)).filter(|part| !part.is_empty()).take(5).collect();
-    let ([subject, _, length] | [subject, _, _, length]) = parts[..] else {
-        return Err(ProtocolError::Line);
+/// `<subject> <subscription> [<reply to>] <length>`, and with headers `… <length of the headers> <length of both>`.
+fn message(rest: &[u8], has_headers: bool, max_message: usize) -> Result<State, ProtocolError> {
+    let mut parts: Vec<&[u8]> =
+        rest.split(|byte| is_blank(*byte)).filter(|part| !part.is_empty()).take(6).collect();
+    let mut number = || parts.pop().and_then(number).ok_or(ProtocolError::Line);
+    let length = usize::try_from(number()?).map_err(|_| ProtocolError::Line)?;
+    let headers = if has_headers { number()? } else { 0 };
+    let headers = usize::try_from(headers).map_err(|_| ProtocolError::Line)?;
+    let (subject, subscription, reply) = match parts[..] {
+        [subject, subscription] => (subject, subscription, &b""[..]),
+        [subject, subscription, reply] => (subject, subscription, reply),
+        _ => return Err(ProtocolError::Line),
     };
-    let is_number = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
-    let length: usize = std::str::from_utf8(length)
-        .ok()
-        .filter(|_| is_number)
-        .and_then(|length| length.parse().ok())
-        .ok_or(ProtocolError::Line)?;
-    if length > max_message {
-        return Ok(State::Skip { left: length });
+    if headers > length {
+        return Err(ProtocolError::Line);
     }
-    Ok(State::Payload { subject: Bytes::copy_from_slice(subject), length })
+    let message = Message {
+        subject: Bytes::copy_from_slice(subject),
+        subscription: self::number(subscription).ok_or(ProtocolError::Line)?,
+        reply: Bytes::copy_from_slice(reply),
+        ..Message::default()
+    };
+    if length > max_message || headers > MAX_HEADERS {
+        return Ok(State::Skip { message, left: length });
+    }
+    Ok(State::Payload { message, headers, length })
+}
+
+/// A number in decimal digits.
+fn number(text: &[u8]) -> Option<u64> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -169,8 +189,18 @@ mod tests {
         }
     }
 
-    fn message(subject: &'static str, payload: &'static [u8]) -> Operation {
-        Operation::Message { subject: subject.into(), payload: payload.into() }
+    fn message(subject: &'static str, subscription: u64, payload: &'static [u8]) -> Operation {
+        let (subject, payload) = (subject.into(), payload.into());
+        Operation::Message(Message { subject, subscription, payload, ..Message::default() })
+    }
+
+    fn with_headers(reply: &'static str, headers: &'static [u8], payload: &'static [u8]) -> Message {
+        let (subject, headers) = ("a".into(), headers.into());
+        Message { subject, subscription: 7, reply: reply.into(), headers, payload: payload.into() }
+    }
+
+    fn with_subscription(subscription: u64) -> Message {
+        Message { subject: "a".into(), subscription, ..Message::default() }
     }
 
     #[test]
@@ -183,8 +213,8 @@ mod tests {
             Operation::Pong,
             Operation::Ok,
             Operation::Error("'Slow Consumer'".into()),
-            message("a.b", b"a\r\nbc"),
-            message("a", b""),
+            message("a.b", 1, b"a\r\nbc"),
+            Operation::Message(Message { reply: "reply.to".into(), ..with_subscription(2) }),
             Operation::Pong,
         ];
         assert_eq!(all(bytes, 5), (expected.to_vec(), None));
@@ -210,13 +240,40 @@ mod tests {
         }
         assert_eq!(decoder.decode(), Ok(None));
         decoder.space().extend_from_slice(b"\r\nMSG a 1 2\r\nab\r\n");
-        assert_eq!(decoder.decode(), Ok(Some(Operation::Skipped)));
-        assert_eq!(decoder.decode(), Ok(Some(message("a", b"ab"))));
+        assert_eq!(decoder.decode(), Ok(Some(Operation::Skipped(with_subscription(1)))));
+        assert_eq!(decoder.decode(), Ok(Some(message("a", 1, b"ab"))));
         // A length alone allocates nothing.
         let mut decoder = Decoder::new(usize::MAX);
         decoder.space().extend_from_slice(format!("MSG a 1 {}\r\n", usize::MAX).as_bytes());
         assert_eq!(decoder.decode(), Ok(None));
         assert!(decoder.space().capacity() <= 4 * READ);
+    }
+
+    #[test]
+    fn messages_have_headers() {
+        let bytes = b"HMSG a 7 12 14\r\nNATS/1.0\r\n\r\nab\r\nhmsg a 7 r.1 12 12\r\nNATS/1.0\r\n\r\n\r\nHMSG a 7 0 1\r\nx\r\n";
+        let block = b"NATS/1.0\r\n\r\n";
+        let expected =
+            [with_headers("", block, b"ab"), with_headers("r.1", block, b""), with_headers("", b"", b"x")]
+                .map(Operation::Message);
+        assert_eq!(all(bytes, 14), (expected.to_vec(), None));
+        assert_eq!(all(b"HMSG a 7 1 1\r\nabc\r\n", 14), (vec![], Some(ProtocolError::Length)));
+        // Headers count towards the size of a message.
+        let skipped = Operation::Skipped(with_headers("", b"", b""));
+        assert_eq!(all(bytes, 13).0, [skipped, expected[1].clone(), expected[2].clone()]);
+    }
+
+    #[test]
+    fn headers_beyond_the_limit_are_skipped() {
+        for (length, is_kept) in [(MAX_HEADERS, true), (MAX_HEADERS + 1, false)] {
+            let mut bytes = format!("HMSG a 7 {length} {length}\r\n").into_bytes();
+            bytes.resize(bytes.len() + length, b'x');
+            bytes.extend_from_slice(b"\r\n");
+            let (operations, error) = all(&bytes, usize::MAX);
+            assert_eq!(error, None);
+            assert_eq!(matches!(operations[..], [Operation::Message(_)]), is_kept);
+            assert_eq!(matches!(operations[..], [Operation::Skipped(_)]), !is_kept);
+        }
     }
 
     #[test]
@@ -244,7 +301,14 @@ mod tests {
             "MSG a 1 +1",
             "MSG a 1 b 1 1",
             "MSG a 1 99999999999999999999999",
-            "HMSG a 1 12 13",
+            "MSG a b 1",
+            "HMSG a 1 5",
+            "HMSG a 1 6 5",
+            "HMSG a 1 x 5",
+            "HMSG a 1 b 5 x",
+            "HMSG a 1 b 99999999999999999999999 5",
+            "HMSG a 1 b c 5 5",
+            "HMSG a 1 b c d 5 5",
             "MSGS a 1 1",
         ] {
             let bytes = format!("{line}\r\n");

@@ -24,6 +24,8 @@ pub(crate) struct Info {
     pub(crate) tls_required: bool,
     /// Whether clients may use TLS.
     pub(crate) tls_available: bool,
+    /// Whether messages may have headers.
+    pub(crate) headers: bool,
     /// The servers of the cluster.
     pub(crate) servers: Vec<Address>,
 }
@@ -50,6 +52,7 @@ impl Info {
                 .map_or(MAX_PAYLOAD, |bytes| bytes.try_into().unwrap_or(usize::MAX)),
             tls_required: is("tls_required"),
             tls_available: is("tls_available"),
+            headers: is("headers"),
             servers: servers.filter_map(|url| Address::parse(url.as_str()?)).take(MAX_SERVERS).collect(),
         })
     }
@@ -111,13 +114,15 @@ mod tests {
     #[test]
     fn info_is_read_and_limited() {
         let info = Info::decode(
-            br#"{"server_id":"x","max_payload":2000,"tls_required":true,"connect_urls":["10.0.0.1:4222",7,"","b:1"]}"#,
+            br#"{"server_id":"x","max_payload":2000,"headers":true,"tls_required":true,"connect_urls":["10.0.0.1:4222",7,"","b:1"]}"#,
         );
         let servers = ["10.0.0.1:4222", "b:1"].map(|text| Address::parse(text).unwrap()).to_vec();
-        let expected = Info { max_payload: 2000, tls_required: true, tls_available: false, servers };
+        let (tls_required, tls_available, headers) = (true, false, true);
+        let expected = Info { max_payload: 2000, tls_required, tls_available, headers, servers };
         assert_eq!(info, Ok(expected));
         let plain = Info::decode(b"{}").unwrap();
         assert_eq!((plain.max_payload, plain.tls_required, plain.servers.len()), (MAX_PAYLOAD, false, 0));
+        assert!(!plain.headers);
         assert_eq!(Info::decode(br#"{"max_payload":-1,"connect_urls":{}}"#).unwrap(), plain);
         for bad in [&b""[..], b"[]", b"{", b"7", "[".repeat(1000).as_bytes()] {
             assert_eq!(Info::decode(bad), Err(ProtocolError::Info));

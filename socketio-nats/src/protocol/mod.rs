@@ -1,6 +1,7 @@
 //! The protocol of NATS clients: what a server sends, and what this crate sends. No I/O.
 
 mod decoder;
+mod headers;
 mod info;
 
 use std::fmt::Display;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 pub(crate) use self::decoder::Decoder;
+pub(crate) use self::headers::Headers;
 pub(crate) use self::info::{Address, Info};
 
 /// An operation that a server sends.
@@ -17,14 +19,9 @@ pub(crate) enum Operation {
     /// The description of the server, as JSON.
     Info(Bytes),
     /// A message.
-    Message {
-        /// The subject on which it was published.
-        subject: Bytes,
-        /// The message.
-        payload: Bytes,
-    },
-    /// A message that is too large, which was not kept.
-    Skipped,
+    Message(Message),
+    /// A message that is too large, without headers and payload, which were not kept.
+    Skipped(Message),
     /// The server expects a PONG.
     Ping,
     /// The answer to a PING: everything before the PING was handled.
@@ -33,6 +30,21 @@ pub(crate) enum Operation {
     Ok,
     /// The server has refused something.
     Error(Bytes),
+}
+
+/// A message that a server sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// The subject on which it was published.
+    pub(crate) subject: Bytes,
+    /// The subscription for which it is sent.
+    pub(crate) subscription: u64,
+    /// The subject for replies; empty without one.
+    pub(crate) reply: Bytes,
+    /// The headers as they were sent; empty without any. See [`Headers`].
+    pub(crate) headers: Bytes,
+    /// The message.
+    pub(crate) payload: Bytes,
 }
 
 /// The server does not keep to the protocol.
@@ -58,20 +70,34 @@ pub(crate) enum ProtocolError {
 /// An operation for the server: a control line, and a message if there is one.
 #[derive(Debug)]
 pub(crate) struct Frame<'a> {
-    /// The line with its end.
+    /// The line with its end, and the beginning of the message: its headers and a part that is made for it.
     pub(crate) line: String,
-    /// The message, which a line end follows.
+    /// The rest of the message, which a line end follows.
     pub(crate) payload: Option<&'a [u8]>,
+    /// The size of the whole message, headers included.
+    pub(crate) size: usize,
 }
 
 impl<'a> Frame<'a> {
     /// Publishes a message.
     pub(crate) fn publish(subject: &str, payload: &'a [u8]) -> Self {
-        Self { line: format!("PUB {subject} {}\r\n", payload.len()), payload: Some(payload) }
+        let size = payload.len();
+        Self { line: format!("PUB {subject} {size}\r\n"), payload: Some(payload), size }
+    }
+
+    /// Publishes a message with a subject for replies. The message is `beginning` and `payload`; the headers are a block of
+    /// [`Headers::encode`], or empty.
+    pub(crate) fn ask(subject: &str, reply: &str, headers: &str, beginning: &str, payload: &'a [u8]) -> Self {
+        let size = headers.len() + beginning.len() + payload.len();
+        let line = if headers.is_empty() {
+            format!("PUB {subject} {reply} {size}\r\n{beginning}")
+        } else {
+            format!("HPUB {subject} {reply} {} {size}\r\n{headers}{beginning}", headers.len())
+        };
+        Self { line, payload: Some(payload), size }
     }
 
     /// Subscribes to a subject.
-    #[cfg(feature = "adapter")]
     pub(crate) fn subscribe(subject: &str, id: u64) -> Self {
         Self::line(&format!("SUB {subject} {id}"))
     }
@@ -98,7 +124,7 @@ impl<'a> Frame<'a> {
     }
 
     fn line(line: &str) -> Self {
-        Self { line: format!("{line}\r\n"), payload: None }
+        Self { line: format!("{line}\r\n"), payload: None, size: 0 }
     }
 }
 
@@ -125,6 +151,17 @@ pub(crate) enum Permission {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_have_a_subject_for_replies() {
+        let frame = Frame::ask("a", "_INBOX.b.1", "", "{}\n", b"xyz");
+        assert_eq!((frame.line.as_str(), frame.size), ("PUB a _INBOX.b.1 6\r\n{}\n", 6));
+        let headers = Headers::encode(&[("A", "1"), ("B", "two")]);
+        assert_eq!(headers, "NATS/1.0\r\nA: 1\r\nB: two\r\n\r\n");
+        let frame = Frame::ask("a", "r", &headers, "", b"xyz");
+        assert_eq!((frame.line, frame.size), (format!("HPUB a r 26 29\r\n{headers}"), 29));
+        assert_eq!(frame.payload, Some(&b"xyz"[..]));
+    }
 
     #[test]
     fn errors_about_permissions_name_a_subject() {

@@ -1,5 +1,6 @@
 //! Settings of the connections to NATS.
 
+mod jetstream;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use socketio_broker::publisher::Tuning;
 use thiserror::Error;
 
+pub use self::jetstream::{JetStream, Storage};
 #[cfg(feature = "tls")]
 pub(crate) use self::tls::Tls;
 use crate::protocol::Address;
@@ -18,7 +20,7 @@ use crate::protocol::Address;
 /// Settings of the connections to NATS, for an adapter or an emitter. Each of these opens connections of its own: one that
 /// publishes, and an adapter one that subscribes.
 ///
-/// A NATS server 2 is needed. JetStream is not used.
+/// A NATS server 2 is needed, and for JetStream 2.9 or newer ([`jetstream`](Self::jetstream)).
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,6 +37,7 @@ pub struct Nats {
     credentials: Credentials,
     name: String,
     tuning: Tuning,
+    jetstream: JetStream,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -98,6 +101,7 @@ impl Nats {
             credentials,
             name: "socketio".to_owned(),
             tuning: Tuning::default(),
+            jetstream: JetStream::default(),
             #[cfg(feature = "tls")]
             tls,
         })
@@ -121,7 +125,8 @@ impl Nats {
         self
     }
 
-    /// Name of the connections, which `/connz` of a server shows, followed by `:publish` or `:subscribe`.
+    /// Name of the connections, which `/connz` of a server shows, followed by `:publish`, `:subscribe`, or `:stream` where a stream of
+    /// JetStream is read.
     ///
     /// Default `socketio`.
     #[must_use]
@@ -178,6 +183,15 @@ impl Nats {
         self
     }
 
+    /// How streams and key-value buckets of JetStream are made, if they are used.
+    ///
+    /// Default: in files, one replica.
+    #[must_use]
+    pub fn jetstream(mut self, jetstream: JetStream) -> Self {
+        self.jetstream = jetstream;
+        self
+    }
+
     /// Certificates that are trusted, in PEM, instead of those of the system. Without `tls://` it is an error.
     #[cfg(feature = "tls")]
     pub fn root_certificates(mut self, pem: &[u8]) -> Result<Self, SettingsError> {
@@ -192,12 +206,16 @@ impl Nats {
         &self.tuning
     }
 
+    pub(crate) fn jetstream_settings(&self) -> &JetStream {
+        &self.jetstream
+    }
+
     pub(crate) fn servers(&self) -> &[Address] {
         &self.servers
     }
 
     /// The operation CONNECT of a connection for this purpose, as JSON.
-    pub(crate) fn connect(&self, purpose: &str, tls: bool) -> Value {
+    pub(crate) fn connect(&self, purpose: &str, tls: bool, headers: bool) -> Value {
         let mut json = json!({
             "verbose": false,
             "pedantic": false,
@@ -207,7 +225,9 @@ impl Nats {
             "version": env!("CARGO_PKG_VERSION"),
             // The server reports changes of its cluster.
             "protocol": 1,
-            "headers": false,
+            "headers": headers,
+            // A request that has no subscriber is answered at once, by a message that has headers.
+            "no_responders": headers,
         });
         match &self.credentials {
             Credentials::None => {}
@@ -240,11 +260,14 @@ mod tests {
     fn settings_hide_the_password() {
         let nats = Nats::open("nats://user:secret@localhost").unwrap();
         assert!(!format!("{nats:?}").contains("secret"));
-        let json = nats.client_name("a\r\n").connect("publish", false);
+        let json = nats.client_name("a\r\n").connect("publish", false, true);
         assert_eq!((&json["user"], &json["pass"]), (&"user".into(), &"secret".into()));
+        assert_eq!((&json["headers"], &json["no_responders"]), (&true.into(), &true.into()));
         assert!(!json.to_string().contains(['\r', '\n']), "one line");
-        let json = Nats::open("nats://token@localhost").unwrap().token("other").connect("publish", true);
+        let json =
+            Nats::open("nats://token@localhost").unwrap().token("other").connect("publish", true, false);
         assert_eq!((&json["auth_token"], json["user"].is_null()), (&"other".into(), true));
+        assert_eq!((&json["headers"], &json["no_responders"]), (&false.into(), &false.into()));
         assert_eq!(Nats::open("tls://localhost").is_ok(), cfg!(feature = "tls"));
     }
 

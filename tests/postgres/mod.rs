@@ -1,6 +1,4 @@
 //! Clusters on a real PostgreSQL server, of our servers and official ones.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod faults;
 mod gate;

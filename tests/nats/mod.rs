@@ -1,6 +1,4 @@
 //! Clusters on a real NATS server.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod access;
 mod emitter;

@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use engineio::sync::Mutex;
-use engineio::{ConnectionCount, Origins};
+use engineio::{Accepting, ConnectionCount, Origins};
 use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket};
 use tokio::sync::Notify;
 
@@ -35,6 +35,18 @@ use crate::webhooks::Webhooks;
 #[derive(Clone, Debug)]
 pub struct Gateway(Arc<Shared>);
 
+/// Handle that does not keep a gateway in memory.
+#[cfg(unix)]
+#[derive(Clone, Debug)]
+pub(crate) struct WeakGateway(std::sync::Weak<Shared>);
+
+#[cfg(unix)]
+impl WeakGateway {
+    pub(crate) fn upgrade(&self) -> Option<Gateway> {
+        self.0.upgrade().map(Gateway)
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     config: Arc<Config>,
@@ -52,7 +64,9 @@ struct Shared {
     proxies: Proxies,
     descriptors: descriptors::DescriptorState,
     started: Instant,
-    ports: Mutex<Vec<ConnectionCount>>,
+    ports: Mutex<Vec<(ConnectionCount, Accepting)>>,
+    /// Whether another process goes on with the ports.
+    handed_over: AtomicBool,
     draining: AtomicBool,
     closed: Notify,
     is_closed: AtomicBool,
@@ -104,6 +118,7 @@ impl Gateway {
                 disconnects: Arc::clone(&disconnects),
                 started,
                 peers: cluster.peers().cloned(),
+                group: cluster.group(),
             },
         );
         cluster.follow_revocations(&io, &tokens, &shared);
@@ -124,6 +139,7 @@ impl Gateway {
             descriptors: descriptors::DescriptorState::default(),
             started,
             ports: Mutex::default(),
+            handed_over: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             closed: Notify::new(),
             is_closed: AtomicBool::new(false),
@@ -188,6 +204,25 @@ impl Gateway {
         }
         self.0.is_closed.store(true, Ordering::Relaxed);
         self.0.closed.notify_waiters();
+    }
+
+    /// Accepts no further connections, as another process goes on with the ports. Connections that are open are served,
+    /// and end after the response to their next request.
+    #[cfg(unix)]
+    pub(crate) fn hand_over(&self) {
+        self.0.handed_over.store(true, Ordering::Relaxed);
+        self.ports().iter().for_each(|(_, accepting)| accepting.stop());
+    }
+
+    /// Whether another process goes on with the ports.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.0.handed_over.load(Ordering::Relaxed)
+    }
+
+    /// Handle that does not keep the gateway in memory.
+    #[cfg(unix)]
+    pub(crate) fn downgrade(&self) -> WeakGateway {
+        WeakGateway(Arc::downgrade(&self.0))
     }
 
     /// Applies the keys of operators and the keys of tokens from these settings, and reads the certificate
@@ -292,16 +327,16 @@ impl Gateway {
     /// Number of connections that are in a TLS handshake or speak HTTP, on all ports. Connections that became
     /// WebSockets count as sessions instead.
     pub fn connections(&self) -> usize {
-        self.ports().iter().map(ConnectionCount::now).sum()
+        self.ports().iter().map(|(connections, _)| connections.now()).sum()
     }
 
-    /// Adds a port to those whose connections are counted.
-    pub(crate) fn add_port(&self, connections: ConnectionCount) {
-        self.ports().push(connections);
+    /// Adds a port to those whose connections are counted, and can be handed over.
+    pub(crate) fn add_port(&self, connections: ConnectionCount, accepting: Accepting) {
+        self.ports().push((connections, accepting));
     }
 
     /// Locks the list of ports. No change can be interrupted, so a poisoned lock is still consistent.
-    fn ports(&self) -> MutexGuard<'_, Vec<ConnectionCount>> {
+    fn ports(&self) -> MutexGuard<'_, Vec<(ConnectionCount, Accepting)>> {
         self.0.ports.lock()
     }
 

@@ -20,6 +20,7 @@
 //! # Modules
 //!
 //! - [`cli`]: the command line. [`config`]: all settings, and the sources that they are loaded from.
+//! - `workers`: several processes behind one port, and their supervisor. `process`: the parts of a process that serves.
 //! - `serve`: accepts connections and dispatches their requests. `listen`: the parts of a listener: TLS, the
 //!   client address behind proxies, and the detection of exhausted file descriptors.
 //! - `gateway`: the server of both protocols, with its settings and shared state. `server`: its Socket.IO server.
@@ -60,12 +61,15 @@ mod log;
 mod medium;
 pub mod native;
 mod node;
+mod process;
 pub mod response;
 mod serve;
 mod server;
 mod shared;
 mod stats;
 mod webhooks;
+#[cfg(unix)]
+mod workers;
 
 pub use self::auth::tokens::{JwksError, SessionError, SessionToken, TokenError};
 pub use self::auth::user::USER_ROOM;

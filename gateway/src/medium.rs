@@ -1,15 +1,23 @@
 //! The connections of a node to the medium of its cluster, and the scripts and statements that it runs there.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
+use socketio_broker::values::Values;
+#[cfg(unix)]
+use socketio_ipc::IpcAdapter;
+use socketio_nats::JetStreamAdapter;
 use socketio_postgres::{PostgresAdapter, QueryReply};
 use socketio_redis::{Health, PublishError, ScriptReply, Stats};
 
-/// The connections to Redis or PostgreSQL.
+/// The connections to Redis, PostgreSQL, NATS, or a broker on this host.
 #[derive(Clone, Debug)]
 pub(crate) enum Connections {
     Redis(socketio_redis::Connections),
     Postgres(PostgresAdapter),
+    Nats(JetStreamAdapter),
+    #[cfg(unix)]
+    Ipc(IpcAdapter),
 }
 
 /// Reply of a script or a statement.
@@ -33,6 +41,9 @@ impl Connections {
         match self {
             Self::Redis(_) => "Redis",
             Self::Postgres(_) => "PostgreSQL",
+            Self::Nats(_) => "NATS",
+            #[cfg(unix)]
+            Self::Ipc(_) => "the broker of this host",
         }
     }
 
@@ -41,6 +52,9 @@ impl Connections {
         match self {
             Self::Redis(connections) => connections.ready().await,
             Self::Postgres(adapter) => adapter.connections().ready().await,
+            Self::Nats(adapter) => adapter.connections().ready().await,
+            #[cfg(unix)]
+            Self::Ipc(adapter) => adapter.connections().ready().await,
         }
     }
 
@@ -48,6 +62,9 @@ impl Connections {
         match self {
             Self::Redis(connections) => *connections.health().borrow(),
             Self::Postgres(adapter) => *adapter.connections().health().borrow(),
+            Self::Nats(adapter) => *adapter.connections().health().borrow(),
+            #[cfg(unix)]
+            Self::Ipc(adapter) => *adapter.connections().health().borrow(),
         }
     }
 
@@ -55,6 +72,21 @@ impl Connections {
         match self {
             Self::Redis(connections) => connections.stats(),
             Self::Postgres(adapter) => adapter.connections().stats(),
+            Self::Nats(adapter) => adapter.connections().stats(),
+            #[cfg(unix)]
+            Self::Ipc(adapter) => adapter.connections().stats(),
+        }
+    }
+
+    /// A bucket of the key-value store, if the system has one and no scripts.
+    /// Its values live for `max_age` at most.
+    pub(crate) fn values(&self, bucket: &str, max_age: Duration, max_values: usize) -> Option<Values> {
+        let max_values = max_values as u64;
+        match self {
+            Self::Nats(adapter) => Some(adapter.values(bucket, max_age, max_values)),
+            #[cfg(unix)]
+            Self::Ipc(adapter) => Some(adapter.values(bucket, max_values)),
+            Self::Redis(_) | Self::Postgres(_) => None,
         }
     }
 

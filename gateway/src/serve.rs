@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use engineio::{
     ConnectionFailure, HttpServer, PeerAddr, Query, RequestBody, Routes, Secure, is_websocket_request,
 };
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body;
 use tokio::net::TcpListener;
 
@@ -96,7 +96,7 @@ impl Gateway {
     async fn accept(&self, listener: &TcpListener, kind: Listener) {
         let tls = self.tls().filter(|_| kind != Listener::Internal).map(Arc::clone);
         let server = self.http_server(kind, tls.is_some());
-        self.add_port(server.connections());
+        self.add_port(server.connections(), server.accepting());
         match tls {
             Some(tls) => {
                 let handshake = |stream, _| {
@@ -121,6 +121,10 @@ impl Gateway {
                 let is_socketio = gateway.io().engine().matches(request.uri().path());
                 let mut response = respond(&gateway, request, kind).await;
                 security_headers.add(response.headers_mut(), is_socketio);
+                if gateway.is_handed_over() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    // The next request of the client reaches the process that goes on.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 response
             }
         });

@@ -73,6 +73,7 @@ const bytes = next(browser, "message");
 native.socket.send(Buffer.from([1, 2, 255]));
 assert.deepEqual([...(await bytes)[0]], [1, 2, 255]);
 assert.equal((await native.next()).event, "message_received");
+assert.deepEqual([...(await native.next())], [1, 2, 255]);
 browser.emit("message", Buffer.from([9, 8]));
 const placeholder = { _placeholder: true, num: 0 };
 const from = browser.id;

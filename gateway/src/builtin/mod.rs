@@ -39,7 +39,6 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, refused: &Ar
     namespace
         .on("ping", |socket: Socket| async move { respond(&socket, "pong", json!({"timestamp": now()})) });
     namespace.on("echo", |socket: Socket, args: RawArgs, ack: Option<AckSender>| async move {
-        // The argument is echoed as raw JSON. A parsed tree would use several times the memory.
         let echoed = Echoed { received: first(&args), timestamp: now(), socket_id: socket.id() };
         // Serialized into the packet at once, because most clients request no acknowledgement.
         let _ = socket.emit("echo_response", &echoed);
@@ -80,29 +79,58 @@ fn connection(socket: &Socket) -> Value {
     })
 }
 
-/// Argument of a client with its echo, as raw JSON.
+/// Argument of a client with its echo.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Echoed<'a> {
-    received: Option<&'a RawValue>,
+    received: Option<First<'a>>,
     socket_id: &'a str,
     timestamp: String,
 }
 
-/// First argument as raw JSON.
-fn first(args: &RawArgs) -> Option<&RawValue> {
-    args.get(0).and_then(|first| serde_json::from_slice(first.as_bytes()).ok())
+/// First argument of an event, as it is sent back.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum First<'a> {
+    /// Raw JSON. A parsed tree would use several times the memory.
+    Json(&'a RawValue),
+    /// A value with its binary data.
+    Binary(socketio_server::Value),
 }
 
-/// Serializes a response once, for both the event and the acknowledgement.
-fn raw_json(response: &impl Serialize) -> Result<Box<RawValue>, String> {
-    serde_json::value::to_raw_value(response).map_err(|error| error.to_string())
+fn first(args: &RawArgs) -> Option<First<'_>> {
+    let first = args.get(0)?;
+    if args.attachments().is_empty() {
+        serde_json::from_slice(first.as_bytes()).ok().map(First::Json)
+    } else {
+        first.value().ok().map(First::Binary)
+    }
+}
+
+/// A response that is serialized once, for both the event and the acknowledgement.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Prepared {
+    Json(Box<RawValue>),
+    Binary(socketio_server::Value),
+}
+
+impl Prepared {
+    /// A response to an event with these arguments.
+    fn new(response: &impl Serialize, args: &RawArgs) -> Result<Self, String> {
+        let prepared = if args.attachments().is_empty() {
+            serde_json::value::to_raw_value(response).map(Self::Json)
+        } else {
+            socketio_server::Value::from_serialize(response).map(Self::Binary)
+        };
+        prepared.map_err(|error| error.to_string())
+    }
 }
 
 /// Emits a response as an event, and returns it as the acknowledgement.
-fn respond<T: Serialize>(socket: &Socket, event: &str, raw_json: T) -> Ack<T> {
-    let _ = socket.emit(event, &raw_json);
-    Ack(raw_json)
+fn respond<T: Serialize>(socket: &Socket, event: &str, response: T) -> Ack<T> {
+    let _ = socket.emit(event, &response);
+    Ack(response)
 }
 
 fn now() -> String {

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use socketio_server::{AckSender, Broadcast, EmitError, EventName, Namespace, Object, RawArgs, Socket};
+use socketio_server::{
+    AckSender, Binary, Broadcast, EmitError, EventName, Namespace, Object, RawArgs, Socket, Value,
+};
 
-use super::{first, now, raw_json, respond, table};
+use super::{First, Prepared, first, now, respond, table};
 use crate::auth::user::user;
 use crate::config::Events;
 use crate::error_event;
@@ -21,7 +23,7 @@ struct Envelope<'a> {
 /// Response to a relayed message, with its data.
 #[derive(Serialize)]
 struct Received<'a> {
-    data: Option<&'a RawValue>,
+    data: Option<First<'a>>,
     message: &'static str,
     success: bool,
 }
@@ -33,7 +35,7 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
         match sent {
             Ok(()) => {
                 let received = Received { data: first(&args), message: "Message received", success: true };
-                raw_json(&received).map(|response| respond(&socket, "message_received", response))
+                Prepared::new(&received, &args).map(|response| respond(&socket, "message_received", response))
             }
             Err(error) => {
                 let refused = json!({"success": false, "message": error});
@@ -60,14 +62,18 @@ async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
     let envelope = envelope(first.as_bytes());
     let room = envelope.as_ref().and_then(|envelope| envelope.room.as_deref());
     let others = others(socket, room).ok_or("not a member of this room")?.note(sender(socket));
+    let head = json!({"from": socket.id(), "user": user(socket), "room": room, "timestamp": now()});
     let sent = if args.attachments().is_empty() {
         let content = envelope.as_ref().and_then(|envelope| envelope.content);
         let whole = serde_json::from_slice::<&RawValue>(first.as_bytes()).ok();
-        let message = json!({"from": socket.id(), "user": user(socket), "room": room, "timestamp": now()});
-        others.emit("message", &Message { head: &message, content: content.or(whole) }).await
-    } else {
-        // Binary data is relayed unchanged.
+        others.emit("message", &Message { head: &head, content: content.or(whole) }).await
+    } else if first.parse::<Binary>().is_ok() {
+        // Binary data alone has no place for the sender, and is a binary message for native clients.
         others.emit("message", args).await
+    } else {
+        let whole = first.value().map_err(|error| error.to_string())?;
+        let content = whole.get("content").parse::<Option<Value>>().ok().flatten();
+        others.emit("message", &Message { head: &head, content: content.unwrap_or(whole) }).await
     };
     sent.map_err(|error| match error {
         // The cause is for operators: the metrics count it.
@@ -77,12 +83,12 @@ async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
 }
 
 /// Message for the receivers. The content is relayed byte for byte.
-struct Message<'a> {
+struct Message<'a, T> {
     head: &'a serde_json::Value,
-    content: Option<&'a RawValue>,
+    content: T,
 }
 
-impl Serialize for Message<'_> {
+impl<T: Serialize> Serialize for Message<'_, T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
         let mut map = serializer.serialize_map(None)?;

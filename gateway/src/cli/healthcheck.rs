@@ -1,7 +1,7 @@
 //! `healthcheck`: one HTTP request to the gateway, as any other program could send it.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, Signature
 use super::failed;
 use crate::config::Config;
 use crate::listen::tls;
+use crate::process::reachable;
 
 const LIMIT: Duration = Duration::from_secs(5);
 const PATH: &str = "/health/ready";
@@ -74,16 +75,6 @@ async fn status<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<
         }
     }
     Ok(String::from_utf8_lossy(&response).lines().next().unwrap_or_default().to_owned())
-}
-
-/// Address that reaches a listener on this machine: loopback in place of an unspecified address.
-pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
-    let host = match address.ip() {
-        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        host => host,
-    };
-    SocketAddr::new(host, address.port())
 }
 
 /// Certificate verifier that accepts any certificate. The certificate is for a host name, not for the

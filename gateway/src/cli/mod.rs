@@ -29,8 +29,13 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT; a second one exits at once. This is the default command.
+    /// Serve until SIGTERM or SIGINT; a second one exits at once. With --workers, SIGUSR2 replaces the workers one after
+    /// the other. This is the default command.
     Serve,
+    /// Serve as a worker of a supervisor, which starts it.
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Worker,
     /// Print a configuration file with all settings: those of --config and of the command line, and the
     /// defaults of all others.
     GenConfig,
@@ -73,6 +78,9 @@ struct Settings {
     /// Port to listen on.
     #[arg(long, short, global = true)]
     port: Option<String>,
+    /// Number of processes that serve the port; 0: this one serves by itself.
+    #[arg(long, global = true)]
+    workers: Option<String>,
     /// Log level: error, warn, info, debug or trace.
     #[arg(long, global = true)]
     log_level: Option<String>,
@@ -101,6 +109,7 @@ impl Settings {
         let named = [
             ("server.host", self.host),
             ("server.port", self.port),
+            ("server.workers", self.workers),
             ("log.level", self.log_level),
             ("log.format", self.log_format),
         ];
@@ -126,6 +135,10 @@ pub fn run() -> ExitCode {
             Ok(())
         }
         Command::Serve => serve::serve(&settings.sources()),
+        #[cfg(unix)]
+        Command::Worker => {
+            crate::workers::work(settings.sources()).map_err(|why| why.map_or(ExitCode::FAILURE, failed))
+        }
         Command::CheckConfig => settings.load().and_then(check_config),
         Command::List { listed } => settings.load().map(|config| list(listed, &config)),
         Command::GenToken(request) => settings.load().and_then(|config| gen_token(&config, request)),

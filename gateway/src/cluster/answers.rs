@@ -1,6 +1,6 @@
 //! Answers of this node to the questions of others.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use engineio::peers::TcpPeers;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketio_server::{Server, WeakServer};
 
+use super::group::Group;
 use super::question::Question;
 use super::sharing::Sharing;
 use crate::auth::tokens::Tokens;
@@ -30,6 +31,8 @@ pub(crate) struct Answerer {
     pub(crate) started: Instant,
     /// The direct connections to other nodes, if this one shares its sessions.
     pub(crate) peers: Option<TcpPeers>,
+    /// The workers of one supervisor, if this node is one of them.
+    pub(crate) group: Arc<OnceLock<Group>>,
 }
 
 /// Rooms of a node.
@@ -71,8 +74,12 @@ impl Answerer {
             }
             Question::Stats => {
                 let stats = Stats::collect(io, &self.disconnects, self.started.elapsed());
-                let sharing = self.peers.as_ref().map(|peers| Sharing::of(io, peers));
+                let sharing =
+                    self.peers.as_ref().map(|peers| Sharing::of(io, peers, self.group.get().is_some()));
                 to_json(&NodeStats { stats, rooms: listing::room_names(io), sharing })
+            }
+            Question::Metrics { group } => {
+                json!(self.group.get().filter(|own| own.id == group).and_then(Group::own))
             }
             Question::Totals => to_json(&Totals::of(io)),
             Question::Counts => to_json(&listing::counts(io, true)),

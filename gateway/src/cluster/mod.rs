@@ -7,6 +7,7 @@
 mod adapter;
 mod answers;
 mod elsewhere;
+mod group;
 mod members;
 mod peers;
 mod question;
@@ -14,7 +15,7 @@ mod revocations;
 mod sharing;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use engineio::peers::TcpPeers;
@@ -28,6 +29,7 @@ use thiserror::Error;
 pub(crate) use self::adapter::AnyAdapter;
 pub(crate) use self::answers::{Answerer, NodeStats, RoomList};
 pub(crate) use self::elsewhere::Emission;
+pub(crate) use self::group::{Group, WorkerMetrics};
 use self::members::Members;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::question::Question;
@@ -75,6 +77,8 @@ struct Membership {
     /// The direct connections to gateways that share their sessions with this one, if any do.
     peers: Option<TcpPeers>,
     members: Members,
+    /// The workers of one supervisor, if this node is one of them.
+    group: Arc<OnceLock<Group>>,
 }
 
 /// The adapter and the medium of shared sessions that the server of a node uses.
@@ -125,11 +129,20 @@ impl Cluster {
             "" => format!("{}-{}", host_name(), &instance[..4]),
             name => name.to_owned(),
         };
-        let adapter = AnyAdapter::open(settings, &node).ok_or(ClusterError::Url(settings.url_key()))?;
+        let keep_for = Duration::from_millis(transport.recovery_ms);
+        let adapter =
+            AnyAdapter::open(settings, &node, keep_for).ok_or(ClusterError::Url(settings.url_key()))?;
         let connections = adapter.connections();
         let peers = Peers::open(settings, transport)?;
         let medium = peers.as_ref().map(|peers| peers.medium.clone());
-        let link = Membership { node, instance, connections, peers: medium, members: Members::default() };
+        let link = Membership {
+            node,
+            instance,
+            connections,
+            peers: medium,
+            members: Members::default(),
+            group: Arc::default(),
+        };
         Ok((Self(Some(Arc::new(link))), Some(Media { adapter, peers })))
     }
 
@@ -165,7 +178,12 @@ impl Cluster {
 
     /// What [`peers`](Self::peers) shows now.
     pub(crate) fn sharing(&self, io: &Server) -> Option<Sharing> {
-        self.peers().map(|peers| Sharing::of(io, peers))
+        self.peers().map(|peers| Sharing::of(io, peers, self.group().get().is_some()))
+    }
+
+    /// The place of the workers that this node belongs to; empty if it is no worker.
+    pub(crate) fn group(&self) -> Arc<OnceLock<Group>> {
+        self.0.as_ref().map(|link| Arc::clone(&link.group)).unwrap_or_default()
     }
 
     /// Waits until the gateways that share their sessions with this one know it, if they can be reached.
@@ -308,7 +326,7 @@ impl Membership {
 }
 
 /// Name of this host, with the characters that a name of a node may have.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = name.or_else(|| std::env::var("COMPUTERNAME").ok()).unwrap_or_default();
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

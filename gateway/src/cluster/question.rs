@@ -42,6 +42,8 @@ pub(crate) enum Question {
     Stats,
     /// `Totals`.
     Totals,
+    /// `WorkerMetrics` of the workers of a supervisor. Other nodes answer null.
+    Metrics { group: String },
     /// Number of the clients of a namespace, or of one of its rooms.
     Clients { namespace: String, room: Option<String> },
     /// Whether the node has a namespace.

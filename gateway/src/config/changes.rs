@@ -29,6 +29,7 @@ pub(crate) fn needing_restart(before: &Config, after: &Config) -> Vec<String> {
     for (name, [before, after]) in [
         ("cluster.redis", [&before.cluster.redis, &after.cluster.redis]),
         ("cluster.postgres", [&before.cluster.postgres, &after.cluster.postgres]),
+        ("cluster.nats", [&before.cluster.nats, &after.cluster.nats]),
         ("cluster.peers_key", [&before.cluster.peers_key, &after.cluster.peers_key]),
     ] {
         if before != after {

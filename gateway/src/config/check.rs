@@ -72,6 +72,12 @@ impl Config {
                 "no TLS: an attacker on the network path can read and send events of clients; sslmode=require is with TLS",
             );
         }
+        if urls::is_in_the_open(self.cluster.nats.expose()) {
+            risk(
+                "cluster.nats",
+                "no TLS: an attacker on the network path can read and send events of clients, and the password of NATS",
+            );
+        }
         for (key, message) in self.cluster.risks_of_peers() {
             risk(key, message);
         }
@@ -173,6 +179,9 @@ fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
     }
     for (key, message) in config.cluster.invalid_settings(&config.transport) {
         error(key, &message);
+    }
+    for (key, message) in config.invalid_workers() {
+        error(key, message);
     }
     if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
         error("origins.credentials", "not possible with the origin *: any page could act as its user");

@@ -1,6 +1,9 @@
 //! Settings of a cluster of gateways.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+use socketio_nats::{JetStream, Nats};
 use socketio_postgres::Postgres;
 use socketio_redis::Redis;
 
@@ -15,6 +18,9 @@ const URLS: &str = "a URL is expected: redis://[user][:password@]host[:port][/da
 
 /// The forms of the URL of PostgreSQL.
 const POSTGRES_URLS: &str = "a URL is expected: postgres://[user][:password@]host[:port][/database], with ?sslmode=require for TLS, or host=/run/postgresql user=… dbname=… for a Unix socket";
+/// The forms of the URL of NATS.
+const NATS_URLS: &str = "a URL is expected: nats://[user:password@|token@]host[:port][,host[:port]…] with 1 to 16 servers, or tls:// \
+    for the same with TLS";
 /// The form of the names of tables.
 const TABLES: &str =
     "up to 32 letters, digits and _ are expected, behind a schema and a dot if it is not the one of the user";
@@ -22,7 +28,7 @@ const TABLES: &str =
 /// Limit of the length of `prefix` and `node`, in bytes.
 const MAX_NAME: usize = 64;
 
-/// Cluster of gateways, and of other Socket.IO servers, on Redis or PostgreSQL.
+/// Cluster of gateways, and of other Socket.IO servers, on Redis, PostgreSQL or NATS, or within one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cluster {
@@ -51,6 +57,17 @@ pub struct Cluster {
     /// Whether missing tables are created, for which the user needs the right. Default `false`: without the tables large
     /// messages are lost, and the state that the gateways share is not available, which the log reports.
     pub postgres_create_tables: bool,
+    /// URL of NATS servers with JetStream, in place of `redis`, which counts as a secret:
+    /// `nats://[user:password@|token@]host[:port][,host[:port]…]`, or `tls://` for the same with TLS. Default empty. Other servers
+    /// of the same cluster have the adapter on JetStream of the crate `socketio-nats`. Cost: three connections.
+    pub nats: Secret,
+    /// Number of NATS servers that have a copy of what the gateways keep there, 1 to 5. Default 1. More than one need as many
+    /// NATS servers, and cost the storage and the traffic of each.
+    pub nats_replicas: u8,
+    /// Path of the Unix socket of a broker of the crate `socketio-ipc` on this host, in place of `redis`. Default empty. The
+    /// workers of `server.workers` have it by themselves; it is for gateways beside other servers of that crate. Cost: three
+    /// connections. Who may connect to the socket can do what a gateway can.
+    pub ipc: PathBuf,
     /// Format and medium of the messages between the nodes on Redis, the same on all nodes. Default `streams`.
     pub kind: ClusterKind,
     /// Prefix of all names in Redis, and of the channels in PostgreSQL: 1 to 64 letters, digits and `-`, `_`, `.`, `:`. Default `socket.io`, as in
@@ -109,6 +126,9 @@ impl Default for Cluster {
             postgres: Secret::default(),
             postgres_tables: "socket_io_".to_owned(),
             postgres_create_tables: false,
+            nats: Secret::default(),
+            nats_replicas: 1,
+            ipc: PathBuf::new(),
             kind: ClusterKind::Streams,
             prefix: "socket.io".to_owned(),
             node: String::new(),
@@ -146,17 +166,34 @@ pub enum ClusterKind {
 impl Cluster {
     /// Whether this gateway is a node of a cluster.
     pub(crate) fn is_enabled(&self) -> bool {
-        !self.redis.is_empty() || !self.postgres.is_empty()
+        self.media().next().is_some()
+    }
+
+    /// The settings that name a system, of which one is possible.
+    fn media(&self) -> impl Iterator<Item = &'static str> {
+        let is_set = [
+            ("cluster.redis", !self.redis.is_empty()),
+            ("cluster.postgres", !self.postgres.is_empty()),
+            ("cluster.nats", !self.nats.is_empty()),
+            ("cluster.ipc", !self.ipc.as_os_str().is_empty()),
+        ];
+        is_set.into_iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key)
     }
 
     /// Name of the setting with the URL.
     pub(crate) fn url_key(&self) -> &'static str {
-        if self.postgres.is_empty() { "cluster.redis" } else { "cluster.postgres" }
+        self.media().next().unwrap_or("cluster.redis")
     }
 
     /// The settings of the connections to PostgreSQL.
     pub(crate) fn open_postgres(&self) -> Option<Postgres> {
         Postgres::open(self.postgres.expose()).ok()
+    }
+
+    /// The settings of the connections to NATS.
+    pub(crate) fn open_nats(&self) -> Option<Nats> {
+        let jetstream = JetStream::default().replicas(self.nats_replicas);
+        Some(Nats::open(self.nats.expose()).ok()?.jetstream(jetstream))
     }
 
     /// The settings of the connections to Redis. The error does not show the URL.
@@ -177,20 +214,30 @@ impl Cluster {
 
     fn invalid_medium(&self) -> Vec<(&'static str, &'static str)> {
         let mut invalid_settings = Vec::new();
+        for key in self.media().skip(1) {
+            let message = "a second system is not possible: the gateways of a cluster talk through one of cluster.redis, \
+                cluster.postgres, cluster.nats and cluster.ipc";
+            invalid_settings.push((key, message));
+        }
+        if !self.nats.is_empty() && self.open_nats().is_none() {
+            invalid_settings.push(("cluster.nats", NATS_URLS));
+        }
+        if !(1..=5).contains(&self.nats_replicas) {
+            invalid_settings.push(("cluster.nats_replicas", "1 to 5 are expected"));
+        }
         if !self.redis.is_empty() && self.open().is_none() {
             invalid_settings.push(("cluster.redis", URLS));
         }
         if !self.postgres.is_empty() {
-            if !self.redis.is_empty() {
-                let message =
-                    "not possible beside cluster.redis: the gateways of a cluster talk through one system";
-                invalid_settings.push(("cluster.postgres", message));
-            } else if self.open_postgres().is_none() {
+            if self.open_postgres().is_none() {
                 invalid_settings.push(("cluster.postgres", POSTGRES_URLS));
             }
             if !are_tables(&self.postgres_tables) {
                 invalid_settings.push(("cluster.postgres_tables", TABLES));
             }
+        }
+        if !self.ipc.as_os_str().is_empty() && !cfg!(unix) {
+            invalid_settings.push(("cluster.ipc", "this system has no Unix sockets"));
         }
         let is_plain = |name: &str, more: &str| {
             name.len() <= MAX_NAME && name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))

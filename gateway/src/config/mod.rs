@@ -9,12 +9,14 @@ mod cluster;
 mod keys;
 mod limits;
 pub mod load;
+mod log;
 mod origin_list;
 mod peers;
 pub(crate) mod sample;
 mod secret;
 mod urls;
 pub mod webhooks;
+mod workers;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -24,6 +26,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use self::check::{InvalidSetting, RiskySetting};
 pub use self::cluster::{Cluster, ClusterKind};
 pub use self::limits::{Excess, Limits};
+pub use self::log::{Log, LogFormat};
 pub(crate) use self::peers::PeersAddress;
 pub use self::secret::Secret;
 
@@ -97,6 +100,12 @@ pub struct Server {
     /// Deadline of a drain, in milliseconds. Default 10,000. Disconnects are spread evenly over the first
     /// half, so that clients do not all reconnect at the same moment.
     pub drain_ms: u64,
+    /// Number of processes that serve the port, 1 to 64, which a supervisor starts, restarts and replaces. Default 0:
+    /// the process serves by itself. It needs Unix. Each process has the
+    /// limits of these settings for itself. Cost: 3 MiB of memory each, the messages of a cluster, and two or three
+    /// messages for each request that arrives at another process than that of its session. Only the program
+    /// knows it: [`Gateway::new`](crate::Gateway::new) is one process.
+    pub workers: usize,
 }
 
 impl Default for Server {
@@ -113,6 +122,7 @@ impl Default for Server {
             max_queued_bytes: 512 << 20,
             max_received_bytes: 256 << 20,
             drain_ms: 10_000,
+            workers: 0,
         }
     }
 }
@@ -367,32 +377,4 @@ impl Default for Api {
     fn default() -> Self {
         Self { keys: Vec::new(), page: true }
     }
-}
-
-/// Log, written to the standard error. If the reader is too slow, up to 1 MiB of lines is queued (2 MiB with
-/// those being written); further lines are dropped and counted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Log {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or directives of `tracing`. Default `info`.
-    pub level: String,
-    /// Format of the lines: text for humans, or JSON for programs. Default `human`.
-    pub format: LogFormat,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Human }
-    }
-}
-
-/// Format of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text for humans.
-    #[default]
-    Human,
-    /// One JSON object per line.
-    Json,
 }

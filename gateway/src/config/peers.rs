@@ -69,7 +69,7 @@ impl Cluster {
             invalid("cluster.peers_listen", LISTEN);
         }
         if !self.is_enabled() {
-            let message = "needs cluster.redis or cluster.postgres: without one, clients at different gateways do \
+            let message = "needs cluster.redis, cluster.postgres, cluster.nats or cluster.ipc: without one, clients at different gateways do \
                 not receive the events of each other";
             invalid("cluster.peers_listen", message);
         }

@@ -8,9 +8,9 @@ pub(super) fn names_a_user(url: &str) -> bool {
 }
 
 /// Schemes without TLS.
-const PLAIN: [&str; 4] = ["http", "redis", "redis-sentinel", "redis-cluster"];
+const PLAIN: [&str; 5] = ["http", "nats", "redis", "redis-sentinel", "redis-cluster"];
 
-/// Whether a URL uses plain HTTP, or Redis without TLS, to another machine, so that a man in the middle can read and change the
+/// Whether a URL uses plain HTTP, or Redis or NATS without TLS, to another machine, so that a man in the middle can read and change the
 /// traffic.
 pub(super) fn is_in_the_open(url: &str) -> bool {
     let is_plain = url

@@ -11,6 +11,8 @@ pub(crate) mod security_headers;
 use engineio::{Origins, RequestBody};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
+#[cfg(unix)]
+pub(crate) use self::metrics::of_worker;
 use self::routes::Action;
 pub(crate) use self::routes::ROUTES;
 #[cfg(feature = "fuzzing")]

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use engineio::sync::Mutex;
 use serde_json::json;
-use socketio_server::{Namespace, RawArgs, Socket};
+use socketio_server::{EventName, Namespace, RawArgs, Socket};
 
 use crate::config::{Excess, Limits};
+use crate::error_event;
 
 /// Minimum delay; shorter timers would only cost wakeups.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -51,33 +52,36 @@ pub(crate) fn register(namespace: &Namespace, limits: &Limits) {
         socket.extensions().insert(Arc::new(Mutex::new(ClientBuckets { events: full, bytes: full })));
         Ok::<(), socketio_server::ConnectError>(())
     });
-    namespace.event_middleware(move |socket: Socket, args: RawArgs| async move {
-        let Some(buckets) = socket.extensions().get::<Arc<Mutex<ClientBuckets>>>() else { return Ok(()) };
-        let size = size(&args);
-        loop {
-            let wait = {
-                let mut buckets = buckets.lock();
-                let now = Instant::now();
-                let wait = buckets.events.wait(events, now).max(buckets.bytes.wait(bytes, now));
-                if wait.is_zero() {
-                    buckets.events.take(events, 1, now);
-                    buckets.bytes.take(bytes, size, now);
-                    return Ok(());
-                }
-                wait
-            };
-            match excess {
-                Excess::Delay => tokio::time::sleep(wait.max(SHORTEST)).await,
-                Excess::Refuse => return Err(EXCEEDED),
-                Excess::Disconnect => {
-                    // A client with a full outbox misses the event and is disconnected anyway.
-                    let _ = socket.emit("error", &json!({"event": "limit", "message": EXCEEDED}));
-                    socket.disconnect(true);
-                    return Err(EXCEEDED);
+    namespace.event_middleware(
+        move |socket: Socket, EventName(event): EventName, args: RawArgs| async move {
+            let Some(buckets) = socket.extensions().get::<Arc<Mutex<ClientBuckets>>>() else { return Ok(()) };
+            let size = size(&args);
+            loop {
+                let wait = {
+                    let mut buckets = buckets.lock();
+                    let now = Instant::now();
+                    let wait = buckets.events.wait(events, now).max(buckets.bytes.wait(bytes, now));
+                    if wait.is_zero() {
+                        buckets.events.take(events, 1, now);
+                        buckets.bytes.take(bytes, size, now);
+                        return Ok(());
+                    }
+                    wait
+                };
+                match excess {
+                    Excess::Delay => tokio::time::sleep(wait.max(SHORTEST)).await,
+                    // The event tells clients that requested no acknowledgement.
+                    Excess::Refuse => return Err(error_event::emit(&socket, &event, EXCEEDED)),
+                    Excess::Disconnect => {
+                        // A client with a full outbox misses the event and is disconnected anyway.
+                        let _ = socket.emit("error", &json!({"event": "limit", "message": EXCEEDED}));
+                        socket.disconnect(true);
+                        return Err(EXCEEDED.to_owned());
+                    }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 fn size(args: &RawArgs) -> u32 {

@@ -2,6 +2,7 @@
 //! them, so that a slow reader never blocks the gateway.
 
 pub(crate) mod limit;
+pub(crate) mod whole_lines;
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,6 +6,7 @@ mod returning_clients;
 mod scripts;
 mod statements;
 mod stored;
+mod valued;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use self::memory::Memory;
 pub(crate) use self::returning_clients::SavedClient;
 use self::stored::Stored;
+use self::valued::Valued;
 use crate::config::Config;
 use crate::medium::Connections;
 
@@ -86,10 +88,11 @@ pub(crate) enum RevokeError {
     Unavailable(#[from] Unavailable),
 }
 
-/// The state of a gateway: in Redis or PostgreSQL with connections to it, otherwise in memory.
+/// The state of a gateway: in the system of its cluster, otherwise in memory.
 pub(crate) fn of(config: &Config, connections: Option<&Connections>) -> Arc<dyn SharedState> {
-    match connections {
-        Some(connections) => Arc::new(Stored::new(config, connections)),
-        None => Arc::new(Memory::new(&config.auth)),
+    let Some(connections) = connections else { return Arc::new(Memory::new(&config.auth)) };
+    match Valued::new(config, connections) {
+        Some(valued) => Arc::new(valued),
+        None => Arc::new(Stored::new(config, connections)),
     }
 }

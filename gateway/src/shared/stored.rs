@@ -97,7 +97,7 @@ impl Backend {
     fn script(&self, operation: Operation) -> Script {
         match self.connections {
             Connections::Redis(_) => Script::Redis(script(operation)),
-            Connections::Postgres(_) => self.sql(statement(operation)),
+            _ => self.sql(statement(operation)),
         }
     }
 

@@ -318,3 +318,52 @@ async fn clients_cause_no_log_lines() {
         "{text}"
     );
 }
+
+/// Answers to binary data, and messages with binary content, have the data and no placeholders without it.
+#[tokio::test]
+async fn binary_data_comes_back_and_reaches_the_others() {
+    let running = start(json!({})).await;
+    let [mut native, mut socketio] = running.both().await;
+    for client in [&mut native, &mut socketio] {
+        client.ask("join", json!("r")).await;
+    }
+    let placeholder = json!({"_placeholder": true, "num": 0});
+
+    // With an acknowledgement, which has the same content as the event.
+    for (event, data) in [
+        ("echo", json!({"file": placeholder})),
+        ("echo", placeholder.clone()),
+        ("message", json!({"room": "r", "content": [placeholder]})),
+    ] {
+        let key = if event == "echo" { "received" } else { "data" };
+        socketio.ws.send(&format!("451-1{}", json!([event, data]))).await;
+        socketio.ws.send_binary(&[1, 2]).await;
+        for head in [format!(r#"451-["{event}"#), "461-1[".to_owned()] {
+            let mut text = socketio.ws.text().await;
+            while text.starts_with("42[\"joined\"") {
+                text = socketio.ws.text().await;
+            }
+            assert!(text.starts_with(&head) && text.contains(&format!(r#""{key}":{data}"#)), "{text}");
+            assert_eq!(socketio.ws.binary().await, [1, 2]);
+        }
+    }
+    // The message has the form of one without binary data.
+    let mut message = native.next().await;
+    while message["event"] != "message" {
+        message = native.next().await;
+    }
+    assert_eq!((&message["attachments"], &message["from"]), (&json!(1), &json!(socketio.id)));
+    let data = &message["data"];
+    assert_eq!((&data["from"], &data["room"]), (&json!(socketio.id), &json!("r")));
+    assert_eq!(data["content"], json!([placeholder]));
+    assert_eq!(native.ws.binary().await, [1, 2]);
+
+    // A binary message alone.
+    native.ws.send_binary(&[3]).await;
+    let received = native.next().await;
+    assert_eq!((&received["event"], &received["attachments"]), (&json!("message_received"), &json!(1)));
+    assert_eq!(received["data"]["data"], placeholder);
+    assert_eq!(native.ws.binary().await, [3]);
+    assert_eq!(socketio.ws.text().await, format!(r#"451-["message",{placeholder}]"#));
+    assert_eq!(socketio.ws.binary().await, [3]);
+}

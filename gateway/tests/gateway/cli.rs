@@ -38,6 +38,22 @@ impl Served {
         assert!(sent.success());
     }
 
+    /// The rest of the next message that begins with this text.
+    #[cfg(unix)]
+    pub(crate) async fn begins(&self, text: &str) -> String {
+        let mut lines = self.lines.lock().await;
+        let found = async {
+            loop {
+                let line = lines.recv().await.expect("it still runs");
+                let message = line["fields"]["message"].as_str().unwrap_or_default();
+                if let Some(rest) = message.strip_prefix(text) {
+                    return rest.to_owned();
+                }
+            }
+        };
+        soon(found).await
+    }
+
     /// The next log line with this message.
     pub(crate) async fn said(&self, message: &str) -> Value {
         let mut lines = self.lines.lock().await;
@@ -84,20 +100,23 @@ pub(crate) async fn serve_with_descriptors(number: u32, arguments: &[&str]) -> S
 async fn served(mut command: Command) -> Served {
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let (sender, receiver) = mpsc::unbounded_channel();
     // Depending on the log level, lines of the libraries come first.
     let addr = soon(async {
         loop {
             let line = lines.next_line().await.unwrap().unwrap();
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
             let message = line["fields"]["message"].as_str().unwrap_or_default();
-            if let Some(url) = message.strip_prefix("listening on ") {
-                return url.split_once("://").unwrap().1.parse().unwrap();
+            let url = message.strip_prefix("listening on ");
+            let addr = url.map(|url| url.split_once("://").unwrap().1.parse().unwrap());
+            sender.send(line).unwrap();
+            if let Some(addr) = addr {
+                return addr;
             }
         }
     })
     .await;
     // Later lines must be read, so that the pipe does not fill up.
-    let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
             let _ = sender.send(serde_json::from_str(&line).unwrap_or_default());

@@ -1,6 +1,7 @@
 //! Three gateways that share their sessions, as processes behind nginx, HAProxy and Caddy without sticky sessions, as they are
 //! configured in `deploy/peers`.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(crate) const HAPROXY_SITE: &str = include_str!("../../deploy/peers/haproxy.c
 const CADDY_SITE: &str = include_str!("../../deploy/peers/Caddyfile");
 const NAMES: [&str; 3] = ["gateway-1", "gateway-2", "gateway-3"];
 /// Number of clients of each kind.
-const CLIENTS: usize = 9;
+pub(crate) const CLIENTS: usize = 9;
 
 /// Three gateways at fixed ports.
 pub(crate) struct Gateways {
@@ -119,29 +120,29 @@ async fn others_known(gateway: &Served) -> usize {
     counts["nodes"].as_array().map_or(0, Vec::len).saturating_sub(1)
 }
 
-/// Clients of npm that have talked to each other through the proxy.
-struct Clients {
+/// Clients of npm that have talked to each other.
+pub(crate) struct Clients {
     program: Program,
     input: ChildStdin,
-    room: String,
+    pub(crate) room: String,
 }
 
 /// The events that a client has received.
 #[derive(Debug, Deserialize)]
-struct Report {
+pub(crate) struct Report {
     /// Its id when it had talked.
-    id: String,
-    numbers: Vec<usize>,
-    disconnects: Vec<String>,
-    recovered: usize,
+    pub(crate) id: String,
+    pub(crate) numbers: Vec<usize>,
+    pub(crate) disconnects: Vec<String>,
+    pub(crate) recovered: usize,
     /// Reconnections that were no recovery.
-    fresh: usize,
+    pub(crate) fresh: usize,
 }
 
 impl Clients {
-    async fn talk(proxy: &Proxy, transports: &str) -> Self {
+    pub(crate) async fn talk(addr: SocketAddr, transports: &str) -> Self {
         let mut node = tests::node::command();
-        node.args(["anywhere.mjs", &format!("http://{}", proxy.addr), transports, &CLIENTS.to_string()]);
+        node.args(["anywhere.mjs", &format!("http://{addr}"), transports, &CLIENTS.to_string()]);
         let mut program = Program::start(node.stdin(Stdio::piped()), tests::node::NEEDED);
         assert_eq!(program.line().await, "talked", "{transports}");
         let input = program.process.stdin.take().unwrap();
@@ -149,13 +150,13 @@ impl Clients {
     }
 
     /// Waits until each client has received this number.
-    async fn heard(&mut self, number: usize) {
+    pub(crate) async fn heard(&mut self, number: usize) {
         self.input.write_all(format!("heard {number}\n").as_bytes()).await.unwrap();
         assert_eq!(self.program.line().await, "heard");
     }
 
     /// Waits likewise, and returns what each client has received.
-    async fn until(&mut self, number: usize) -> Vec<Report> {
+    pub(crate) async fn until(&mut self, number: usize) -> Vec<Report> {
         self.input.write_all(format!("until {number}\n").as_bytes()).await.unwrap();
         serde_json::from_str(&self.program.line().await).unwrap()
     }
@@ -167,7 +168,7 @@ async fn any_gateway_answers(site: &str, program: &str, arguments: &[&str], arou
     let mut gateways = Gateways::start().await;
     let proxy = Proxy::in_front(&gateways.site(site), program, arguments, around).await;
     for (killed, transports) in ["websocket", "polling,websocket", "polling"].into_iter().enumerate() {
-        let mut clients = Clients::talk(&proxy, transports).await;
+        let mut clients = Clients::talk(proxy.addr, transports).await;
         let own = own_clients(&proxy, transports).await;
         let survivors = [(killed + 1) % 3, (killed + 2) % 3];
         // Where the session of each client is.

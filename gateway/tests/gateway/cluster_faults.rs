@@ -20,7 +20,7 @@ use crate::support::{Running, parsed};
 /// A process that was killed is missing in the results until its silence is noticed, and then is no node any more.
 #[tokio::test]
 async fn a_killed_gateway_is_missing_and_then_gone() {
-    for server in AnyServer::each().await {
+    for server in AnyServer::each_process().await {
         let [a] = nodes(&server, ["a"], json!({})).await;
         let arguments = server.arguments();
         let arguments: Vec<&str> =
@@ -110,7 +110,7 @@ async fn junk_of_other_servers_does_no_harm() {
 /// Without Redis a gateway says so, serves its own clients, and is whole again by itself.
 #[tokio::test]
 async fn without_redis_gateways_serve_their_own_clients() {
-    for mut server in AnyServer::each().await {
+    for mut server in AnyServer::each_process().await {
         let [a, b] = nodes(&server, ["a", "b"], json!({})).await;
         let [mut here, mut there] = [a.native("/").await, b.native("/").await];
         let health = async |node: &Running| {
@@ -168,7 +168,7 @@ async fn without_redis_gateways_serve_their_own_clients() {
 /// A drain disconnects the clients of one node, which the others then do not miss.
 #[tokio::test]
 async fn a_drained_gateway_leaves_the_others_alone() {
-    for server in AnyServer::each().await {
+    for server in AnyServer::each_process().await {
         let [a, b] = nodes(&server, ["a", "b"], json!({"server": {"drain_ms": 2_000}})).await;
         let [mut here, mut there] = [a.native("/").await, b.native("/").await];
         soon(b.gateway.drain()).await;

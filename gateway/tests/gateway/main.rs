@@ -45,3 +45,7 @@ mod webhook_backend;
 mod webhook_limits;
 mod webhook_outage;
 mod webhooks;
+#[cfg(unix)]
+mod workers;
+#[cfg(unix)]
+mod workers_restart;

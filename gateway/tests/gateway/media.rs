@@ -1,8 +1,13 @@
 //! The systems that a cluster of gateways may be on, for tests that run on each of them.
 
 use serde_json::{Value, json};
+use socketio_ipc::IpcBroker;
+use tempfile::TempDir;
+use tests::nats::NatsServer;
 use tests::postgres::PostgresServer;
 use tests::redis::{RedisCluster, RedisServer, Sentinels};
+use tokio::net::UnixListener;
+use tokio::task::JoinHandle;
 
 /// The medium of a cluster.
 pub(crate) trait Medium {
@@ -34,15 +39,73 @@ impl Medium for PostgresServer {
     }
 }
 
-/// A server of either system.
+/// A NATS server with JetStream.
+pub(crate) struct NatsWithStreams {
+    nats: NatsServer,
+    _folder: TempDir,
+}
+
+impl NatsWithStreams {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // An answer of a gateway about 100,000 members of rooms is one message.
+        let settings = format!("max_payload: 8000000, jetstream {{ store_dir: {:?} }}", folder.path());
+        let nats = NatsServer::start_with(&settings).await;
+        Self { nats, _folder: folder }
+    }
+}
+
+impl Medium for NatsWithStreams {
+    fn cluster(&self) -> Value {
+        json!({"nats": self.nats.url()})
+    }
+}
+
+/// A broker in this process.
+pub(crate) struct Broker {
+    folder: TempDir,
+    serving: JoinHandle<()>,
+}
+
+impl Broker {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("broker.sock")).unwrap();
+        Self { folder, serving: tokio::spawn(IpcBroker::new().serve(listener)) }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Medium for Broker {
+    fn cluster(&self) -> Value {
+        json!({"ipc": self.folder.path().join("broker.sock")})
+    }
+}
+
+/// A server of any system.
 pub(crate) enum AnyServer {
     Redis(RedisServer),
     Postgres(PostgresServer),
+    Nats(NatsWithStreams),
+    Ipc(Broker),
 }
 
 impl AnyServer {
     /// A server of each system. That of PostgreSQL has no tables.
-    pub(crate) async fn each() -> [Self; 2] {
+    pub(crate) async fn each() -> Vec<Self> {
+        let mut servers = Vec::from(Self::each_process().await);
+        servers.push(Self::Nats(NatsWithStreams::start().await));
+        servers.push(Self::Ipc(Broker::start()));
+        servers
+    }
+
+    /// A server of each system that can be killed, and has the state of gateways when it is back.
+    pub(crate) async fn each_process() -> [Self; 2] {
         let (redis, postgres) = tokio::join!(RedisServer::start(), PostgresServer::start_empty());
         [Self::Redis(redis), Self::Postgres(postgres)]
     }
@@ -52,6 +115,7 @@ impl AnyServer {
         match self {
             Self::Redis(redis) => redis.kill().await,
             Self::Postgres(postgres) => postgres.crash().await,
+            _ => unreachable!("it is not among them"),
         }
     }
 
@@ -59,6 +123,7 @@ impl AnyServer {
         match self {
             Self::Redis(redis) => redis.restart().await,
             Self::Postgres(postgres) => postgres.restart().await,
+            _ => unreachable!("it is not among them"),
         }
     }
 
@@ -72,6 +137,7 @@ impl AnyServer {
                 }
             }
             Self::Postgres(postgres) => assert_eq!(postgres.terminate(&name).await, 1),
+            _ => unreachable!("it is not among them"),
         }
     }
 
@@ -92,6 +158,8 @@ impl Medium for AnyServer {
         match self {
             Self::Redis(redis) => redis.cluster(),
             Self::Postgres(postgres) => postgres.cluster(),
+            Self::Nats(nats) => nats.cluster(),
+            Self::Ipc(broker) => broker.cluster(),
         }
     }
 }

@@ -80,6 +80,7 @@ async fn binary_alone_and_attached() {
     client.ws.send_binary(&[0, 255]).await;
     assert_eq!(soon(hearing.recv()).await.unwrap().0[..], [0, 255]);
     client.heard("message_received").await;
+    assert_eq!(client.ws.binary().await, [0, 255]);
     socket.emit("message", &Binary::from_static(&[7])).unwrap();
     assert_eq!(client.ws.binary().await, [7]);
 

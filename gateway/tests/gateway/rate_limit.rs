@@ -44,6 +44,12 @@ async fn events_beyond_the_rate_are_refused() {
                 }
             }
             assert_eq!(refused, Some(json!({"error": "rate limit exceeded"})));
+            // Clients that requested no acknowledgement learn it too.
+            for _ in 0..3 {
+                client.emit("typing", json!(null)).await;
+            }
+            let told = json!({"event": "typing", "message": "rate limit exceeded"});
+            while client.next().await != json!({"event": "error", "data": told}) {}
         }
     }
 }

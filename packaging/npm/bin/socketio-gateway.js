@@ -7,7 +7,7 @@ const { join } = require("node:path");
 
 const name = process.platform === "win32" ? "socketio-gateway.exe" : "socketio-gateway";
 const child = spawn(join(__dirname, name), process.argv.slice(2), { stdio: "inherit" });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"]) {
   process.on(signal, () => child.kill(signal));
 }
 child.on("error", (error) => {

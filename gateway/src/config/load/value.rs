@@ -9,6 +9,7 @@ const SECRETS: &[&str] = &[
     "api.keys",
     "auth.jwt_key",
     "auth.session_secret",
+    "cluster.nats",
     "cluster.peers_key",
     "cluster.postgres",
     "cluster.redis",

@@ -15,19 +15,23 @@ pub(super) struct ClusterMetrics {
     others: usize,
     link: &'static str,
     stats: socketio_redis::Stats,
+    everywhere: Option<Everywhere>,
+    sharing: Option<Sharing>,
+}
+
+/// Numbers of all nodes.
+struct Everywhere {
     /// Number of nodes that answered, this one included.
     nodes: usize,
     missing: usize,
     totals: Totals,
-    sharing: Option<Sharing>,
 }
 
 impl ClusterMetrics {
     /// Asks the other nodes. `None` without a cluster.
     pub(super) async fn collect(gateway: &Gateway) -> Option<Self> {
-        let (io, cluster) = (gateway.io(), gateway.cluster());
-        let connections = cluster.connections()?;
-        let others = cluster.others().len();
+        let own = Self::own(gateway)?;
+        let (io, cluster, others) = (gateway.io(), gateway.cluster(), own.others);
         let (mut nodes, mut totals) = (1, Totals::of(io));
         let asked = tokio::time::timeout(WAIT, cluster.ask::<Totals>(io, &Question::Totals)).await;
         let missing = match asked {
@@ -38,24 +42,36 @@ impl ClusterMetrics {
             }
             Err(_) => others,
         };
-        let (link, stats) = (cluster.health().unwrap_or_default(), connections.stats());
-        let sharing = cluster.sharing(io);
-        Some(Self { others, link, stats, nodes, missing, totals, sharing })
+        Some(Self { everywhere: Some(Everywhere { nodes, missing, totals }), ..own })
+    }
+
+    /// The numbers of this node alone. `None` without a cluster.
+    pub(super) fn own(gateway: &Gateway) -> Option<Self> {
+        let cluster = gateway.cluster();
+        Some(Self {
+            others: cluster.others().len(),
+            link: cluster.health().unwrap_or_default(),
+            stats: cluster.connections()?.stats(),
+            everywhere: None,
+            sharing: cluster.sharing(gateway.io()),
+        })
     }
 
     pub(super) fn write(self, page: &mut Page) {
-        let Self { others, link, stats, nodes, missing, totals, sharing } = self;
+        let Self { others, link, stats, everywhere, sharing } = self;
         page.one("node_info", Kind::Gauge, "Name of this node in its cluster.", 1);
         let help = "Other gateways of the cluster that this one has heard of lately.";
         page.one("cluster_other_nodes", Kind::Gauge, help, others);
-        let help = "Gateways that the numbers of the cluster are of, this one included.";
-        page.one("cluster_nodes", Kind::Gauge, help, nodes);
-        let help = "Gateways whose numbers are missing in those of the cluster.";
-        page.one("cluster_missing_nodes", Kind::Gauge, help, missing);
-        let help = "Connected sockets at all gateways of the cluster.";
-        page.one("cluster_sockets", Kind::Gauge, help, totals.sockets);
-        let help = "Rooms with at least one member at any gateway of the cluster.";
-        page.one("cluster_rooms", Kind::Gauge, help, totals.rooms.count());
+        if let Some(Everywhere { nodes, missing, totals }) = everywhere {
+            let help = "Gateways that the numbers of the cluster are of, this one included.";
+            page.one("cluster_nodes", Kind::Gauge, help, nodes);
+            let help = "Gateways whose numbers are missing in those of the cluster.";
+            page.one("cluster_missing_nodes", Kind::Gauge, help, missing);
+            let help = "Connected sockets at all gateways of the cluster.";
+            page.one("cluster_sockets", Kind::Gauge, help, totals.sockets);
+            let help = "Rooms with at least one member at any gateway of the cluster.";
+            page.one("cluster_rooms", Kind::Gauge, help, totals.rooms.count());
+        }
         let state = match link {
             "connected" => 0,
             "deaf" => 1,

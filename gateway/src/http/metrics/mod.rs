@@ -1,10 +1,12 @@
 //! Metrics in the text format of Prometheus.
 //!
 //! They are those of this process. In a cluster each sample has the label `node`, so that the samples of all nodes add up
-//! wherever they are scraped; what does not add up, as rooms with members at several nodes, is asked of the others.
+//! wherever they are scraped; what does not add up, as rooms with members at several nodes, is asked of the others. The
+//! workers of a supervisor have one port, so that each answers with the metrics of all.
 
 mod cluster;
 mod page;
+mod workers;
 
 use http::StatusCode;
 use socketio_server::Namespace;
@@ -23,8 +25,16 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Response with all metrics. It iterates over all sessions, and in a cluster asks the other nodes.
 pub(super) async fn metrics(gateway: &Gateway) -> HttpResponse {
-    let cluster = ClusterMetrics::collect(gateway).await;
-    response::of(StatusCode::OK, CONTENT_TYPE, text(gateway, cluster))
+    let (cluster, others) = tokio::join!(ClusterMetrics::collect(gateway), workers::others(gateway));
+    let own = text(gateway, cluster);
+    let text = others.map(|others| others.with(&own, gateway.node())).unwrap_or(own);
+    response::of(StatusCode::OK, CONTENT_TYPE, text)
+}
+
+/// The metrics of this process alone, for another worker of the same supervisor.
+#[cfg(unix)]
+pub(crate) fn of_worker(gateway: &Gateway) -> String {
+    text(gateway, ClusterMetrics::own(gateway))
 }
 
 fn text(gateway: &Gateway, cluster: Option<ClusterMetrics>) -> String {

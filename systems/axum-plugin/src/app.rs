@@ -87,6 +87,14 @@ impl App {
         self
     }
 
+    /// Adds the routes of an existing router, whose state has been given to it by `with_state`. Its handlers may take the
+    /// accessors of plug-ins, and its fallback answers all other paths; only one router may have a fallback. Listings do
+    /// not contain these routes, as axum does not name them.
+    pub fn merge(mut self, router: Router) -> Self {
+        self.router = self.router.merge(router);
+        self
+    }
+
     fn route<H: Handler<T, ()>, T: 'static>(
         mut self,
         methods: &str,
@@ -101,16 +109,25 @@ impl App {
         self
     }
 
+    /// The routes of the application and its plug-ins, whether they are enabled or not. Nothing is started.
+    pub(crate) fn listing(self) -> Result<Listing, PluginError> {
+        let Self { routes, plugins, enabled, .. } = self;
+        check(&plugins)?;
+        let listed = plugins.iter().map(|plugin| ListedPlugin {
+            name: plugin.name(),
+            is_enabled: enabled.contains(plugin.name()),
+            handlers: plugin.handlers(),
+            routes: plugin.routes(),
+        });
+        Ok(Listing { routes, plugins: listed.collect() })
+    }
+
     /// Calls the enabled plug-ins: first `on_registered` of all, then `on_ready` of all.
     pub fn build(self) -> Result<Application, PluginError> {
         let Self { title, mut router, mut routes, plugins, enabled } = self;
         let mut plugins: Vec<_> =
             plugins.into_iter().filter(|plugin| enabled.contains(plugin.name())).collect();
-        for (at, plugin) in plugins.iter().enumerate() {
-            if plugins[..at].iter().any(|before| before.name() == plugin.name()) {
-                return Err(PluginError::Twice(plugin.name()));
-            }
-        }
+        check(&plugins)?;
         for plugin in &mut plugins {
             plugin.on_registered()?;
         }
@@ -118,9 +135,33 @@ impl App {
             router = plugin.on_ready(router)?;
             routes.extend(plugin.routes());
         }
+        let router = system_support::with_error_bodies(router);
         let router = system_support::with_peer_addresses(router);
         Ok(Application { title, router, routes, plugins: plugins.into() })
     }
+}
+
+/// Content of an application that is not built.
+pub(crate) struct Listing {
+    pub(crate) routes: Vec<Route>,
+    pub(crate) plugins: Vec<ListedPlugin>,
+}
+
+pub(crate) struct ListedPlugin {
+    pub(crate) name: &'static str,
+    pub(crate) is_enabled: bool,
+    pub(crate) handlers: Vec<HandlerInfo>,
+    pub(crate) routes: Vec<Route>,
+}
+
+/// Two plug-ins cannot have the same name.
+fn check(plugins: &[Box<dyn Plugin>]) -> Result<(), PluginError> {
+    for (at, plugin) in plugins.iter().enumerate() {
+        if plugins[..at].iter().any(|before| before.name() == plugin.name()) {
+            return Err(PluginError::Twice(plugin.name()));
+        }
+    }
+    Ok(())
 }
 
 impl Application {
@@ -130,7 +171,8 @@ impl Application {
     }
 
     /// The whole application as one router, for embedders that serve it themselves. They must call
-    /// [`shutdown`](Self::shutdown) at the end.
+    /// [`shutdown`](Self::shutdown) at the end. Socket.IO is a route of it, so it may be merged with other routers in any
+    /// order; handlers of those have no accessor, for which [`App::merge`] takes them into the application.
     pub fn router(&self) -> Router {
         self.router.clone()
     }

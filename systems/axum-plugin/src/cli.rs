@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
-use crate::app::{App, Application};
+use crate::app::{App, Application, ListedPlugin, Listing};
 use crate::enabled::{Enabled, EnabledError};
 use crate::events::HandlerInfo;
 use crate::plugin::PluginError;
@@ -30,9 +30,12 @@ pub enum CliError {
     /// The command does not exist.
     #[error("{USAGE}")]
     Usage,
-    /// The plug-in does not exist, or is disabled.
+    /// The plug-in does not exist.
     #[error("there is no plug-in {0}")]
     UnknownPlugin(String),
+    /// The plug-in is disabled, so it has no handlers.
+    #[error("the plug-in {0} is switched off")]
+    Disabled(String),
     /// The file of the plug-ins cannot be read or written.
     #[error(transparent)]
     Enabled(#[from] EnabledError),
@@ -53,25 +56,26 @@ pub enum Command {
     Print(String),
 }
 
-/// Parses the arguments after the program's name, and runs the command unless it is `serve`.
+/// Parses the arguments after the program's name, and runs the command unless it is `serve`. Only `serve` builds the
+/// application; the other commands run no hooks.
 pub fn command(app: App, arguments: &[String]) -> Result<Command, CliError> {
     let file = PathBuf::from(std::env::var_os("PLUGINS_FILE").unwrap_or_else(|| "plugins.json".into()));
     let mut enabled = Enabled::load(&file)?;
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         [] | ["serve"] => Ok(Command::Serve(app.enabled(enabled).build()?)),
-        ["list", "routes"] => Ok(Command::Print(list_routes(&app.enabled(enabled).build()?))),
-        ["list", "plugins"] => Ok(Command::Print(list_plugins(&app.enabled(enabled).build()?))),
+        ["list", "routes"] => Ok(Command::Print(list_routes(&app.enabled(enabled).listing()?))),
+        ["list", "plugins"] => Ok(Command::Print(list_plugins(&app.enabled(enabled).listing()?))),
         ["list", "plugins", "--plugin", name] => {
-            let application = app.enabled(enabled).build()?;
-            let handlers = application.handlers(name).ok_or_else(|| unknown(name))?;
-            Ok(Command::Print(list_handlers(&handlers)))
+            let listing = app.enabled(enabled).listing()?;
+            let plugin = find(&listing, name)?;
+            if !plugin.is_enabled {
+                return Err(CliError::Disabled((*name).to_owned()));
+            }
+            Ok(Command::Print(list_handlers(&plugin.handlers)))
         }
         ["plugins", verb @ ("enable" | "disable"), name] => {
-            // An application with all plug-ins enabled knows all their names.
-            if !app.enabled(Enabled::default()).build()?.plugins().any(|known| known == *name) {
-                return Err(unknown(name));
-            }
+            find(&app.listing()?, name)?;
             let on = *verb == "enable";
             let changed = enabled.set(name, on);
             enabled.save(&file)?;
@@ -82,21 +86,26 @@ pub fn command(app: App, arguments: &[String]) -> Result<Command, CliError> {
     }
 }
 
-fn unknown(name: &str) -> CliError {
-    CliError::UnknownPlugin(name.to_owned())
+fn find<'a>(listing: &'a Listing, name: &str) -> Result<&'a ListedPlugin, CliError> {
+    let plugin = listing.plugins.iter().find(|plugin| plugin.name == name);
+    plugin.ok_or_else(|| CliError::UnknownPlugin(name.to_owned()))
 }
 
-fn list_routes(application: &Application) -> String {
-    let routes = application.routes();
-    table(routes.iter().map(|route| [route.methods.as_str(), &route.path, &route.handler]))
+fn enabled_plugins(listing: &Listing) -> impl Iterator<Item = &ListedPlugin> {
+    listing.plugins.iter().filter(|plugin| plugin.is_enabled)
 }
 
-fn list_plugins(application: &Application) -> String {
+fn list_routes(listing: &Listing) -> String {
+    let of_plugins: Vec<_> = enabled_plugins(listing).flat_map(|plugin| &plugin.routes).collect();
+    let routes = listing.routes.iter().chain(of_plugins.iter().copied());
+    table(routes.map(|route| [route.methods.as_str(), &route.path, &route.handler]))
+}
+
+fn list_plugins(listing: &Listing) -> String {
     let mut text = String::new();
-    for name in application.plugins() {
-        let handlers = application.handlers(name).unwrap_or_default();
+    for ListedPlugin { name, handlers, .. } in enabled_plugins(listing) {
         let _ = writeln!(text, "{name} ({} handlers)", handlers.len());
-        for line in list_handlers(&handlers).lines() {
+        for line in list_handlers(handlers).lines() {
             let _ = writeln!(text, "  {line}");
         }
     }

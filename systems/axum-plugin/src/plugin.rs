@@ -30,12 +30,12 @@ pub trait Plugin: Send + Sync + 'static {
         Box::pin(async {})
     }
 
-    /// The event handlers that were declared with the plug-in.
+    /// The event handlers that were declared with the plug-in. Listings call this without the other methods.
     fn handlers(&self) -> Vec<HandlerInfo> {
         Vec::new()
     }
 
-    /// The routes that the plug-in adds.
+    /// The routes that the plug-in adds. Listings call this without the other methods.
     fn routes(&self) -> Vec<Route> {
         Vec::new()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::{Extension, Router};
 use engineio::sync::Mutex;
-use socketio_server::ServerBuilder;
+use socketio_server::{Server, ServerBuilder};
 
 use crate::api::SocketApi;
 use crate::events::{HandlerInfo, SocketEvents};
@@ -31,12 +31,12 @@ type OnRegistered = Box<dyn FnOnce(&[HandlerInfo]) + Send + Sync>;
 type OnReady = Box<dyn FnOnce(&SocketApi) + Send + Sync>;
 type OnShutdown = Arc<dyn Fn(SocketApi) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Lifecycle hooks of the application.
+/// Lifecycle hooks of the application, in the order in which they were added.
 #[derive(Default)]
 struct Hooks {
-    registered: Option<OnRegistered>,
-    ready: Option<OnReady>,
-    shutdown: Option<OnShutdown>,
+    registered: Vec<OnRegistered>,
+    ready: Vec<OnReady>,
+    shutdown: Vec<OnShutdown>,
 }
 
 impl SocketPlugin {
@@ -69,15 +69,16 @@ impl SocketPlugin {
         self
     }
 
-    /// Calls `hook` with the list of handlers when all of them are declared.
+    /// Calls `hook` with the list of handlers when all of them are declared. Hooks of all kinds are called in the order in
+    /// which they were added.
     pub fn when_registered(mut self, hook: impl FnOnce(&[HandlerInfo]) + Send + Sync + 'static) -> Self {
-        self.hooks.registered = Some(Box::new(hook));
+        self.hooks.registered.push(Box::new(hook));
         self
     }
 
     /// Calls `hook` when the handlers are bound and the endpoint is mounted, before the first request.
     pub fn when_ready(mut self, hook: impl FnOnce(&SocketApi) + Send + Sync + 'static) -> Self {
-        self.hooks.ready = Some(Box::new(hook));
+        self.hooks.ready.push(Box::new(hook));
         self
     }
 
@@ -88,9 +89,26 @@ impl SocketPlugin {
         F: Fn(SocketApi) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.hooks.shutdown = Some(Arc::new(move |api| Box::pin(hook(api))));
+        self.hooks.shutdown.push(Arc::new(move |api| Box::pin(hook(api))));
         self
     }
+}
+
+/// Adds the endpoint as routes: a layer would be lost when another router with a fallback is merged.
+fn mount(router: Router, io: &Server, path: &str) -> Router {
+    if !io.engine().matches(&format!("{path}/")) || path == "/" {
+        // `server` has changed the path, or the endpoint has all paths.
+        return router.layer(io.layer());
+    }
+    // Braces would be parameters.
+    let path = path.replace('{', "{{").replace('}', "}}");
+    let mut router = router
+        .route_service(&format!("{path}/"), io.service())
+        .route_service(&format!("{path}/{{*rest}}"), io.service());
+    if io.engine().matches(&path) {
+        router = router.route_service(&path, io.service());
+    }
+    router
 }
 
 impl Plugin for SocketPlugin {
@@ -100,7 +118,7 @@ impl Plugin for SocketPlugin {
 
     fn on_registered(&mut self) -> Result<(), PluginError> {
         self.handlers = self.events.iter().flat_map(SocketEvents::handlers).collect();
-        if let Some(hook) = self.hooks.registered.take() {
+        for hook in self.hooks.registered.drain(..) {
             hook(&self.handlers);
         }
         Ok(())
@@ -124,17 +142,17 @@ impl Plugin for SocketPlugin {
         }
         let api = SocketApi::new(io.clone());
         *self.api.lock() = Some(api.clone());
-        if let Some(hook) = self.hooks.ready.take() {
+        for hook in self.hooks.ready.drain(..) {
             hook(&api);
         }
-        Ok(router.layer(io.layer()).layer(Extension(api)))
+        Ok(mount(router, &io, &self.options.mount_point()).layer(Extension(api)))
     }
 
     fn on_shutdown(&self) -> ShutdownFuture<'_> {
         Box::pin(async {
             let api = self.api.lock().take();
             let Some(api) = api else { return };
-            if let Some(hook) = &self.hooks.shutdown {
+            for hook in &self.hooks.shutdown {
                 hook(api.clone()).await;
             }
             api.drain(self.options.shutdown_deadline, self.options.shutdown_spread).await;
@@ -142,7 +160,8 @@ impl Plugin for SocketPlugin {
     }
 
     fn handlers(&self) -> Vec<HandlerInfo> {
-        self.handlers.clone()
+        let declared = self.events.iter().flat_map(SocketEvents::handlers);
+        self.handlers.iter().cloned().chain(declared).collect()
     }
 
     fn routes(&self) -> Vec<Route> {

@@ -72,6 +72,22 @@ async fn the_command_line_lists_handlers_and_routes() {
     assert!(run(&file, &["lists"]).await.unwrap_err().starts_with("usage: "));
 }
 
+/// A listing starts nothing: the hooks of the application, which log here, do not run.
+#[tokio::test]
+async fn listings_run_no_hooks() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["list", "routes"][..], &["list", "plugins"], &["plugins", "enable", "socket"]] {
+        let mut program = Command::new(PROGRAM);
+        program
+            .args(arguments)
+            .env("PLUGINS_FILE", folder.path().join("plugins.json"))
+            .env("RUST_LOG", "info");
+        let output = soon(program.output()).await.unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty());
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
+    }
+}
+
 #[tokio::test]
 async fn plugins_can_be_disabled_and_enabled() {
     let folder = tempfile::tempdir().unwrap();
@@ -80,6 +96,8 @@ async fn plugins_can_be_disabled_and_enabled() {
     assert_eq!(switch("disable").await, "socket is switched off\n");
     assert_eq!(switch("disable").await, "socket is already switched off\n");
     assert_eq!(run(&file, &["list", "plugins"]).await.unwrap(), "");
+    let listed = run(&file, &["list", "plugins", "--plugin", "socket"]).await;
+    assert_eq!(listed.unwrap_err(), "the plug-in socket is switched off\n");
     assert!(!run(&file, &["list", "routes"]).await.unwrap().contains("/socket.io/"));
     assert_eq!(switch("enable").await, "socket is switched on\n");
     assert!(run(&file, &["list", "routes"]).await.unwrap().contains("/socket.io/"));

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
 use axum_plugin::{App, Origins, PluginError, SocketApi, SocketEvents, SocketOptions, SocketPlugin};
 use engineio::Transport;
 use socketio_server::{Ack, Handshake};
@@ -146,4 +149,64 @@ async fn handlers_answer_503_if_the_plugin_is_missing() {
     let nonsense = SocketOptions { transports: Vec::new(), ..SocketOptions::default() };
     let wrong = App::new("test").configure(SocketPlugin::new(nonsense)).build();
     assert!(matches!(wrong, Err(PluginError::Socket(_))));
+}
+
+/// Paths and methods without a route are named, by text that a person can read.
+#[tokio::test]
+async fn errors_have_a_body() {
+    let running = start(App::new("test").get("/here", async || "here")).await;
+    for (method, path, status) in [("GET", "/socket.io/?EIO=4", 404), ("DELETE", "/here", 405)] {
+        let answer = Request::new(method, path).send(running.addr).await;
+        let said: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        assert!(answer.status == status && said["error"].is_string(), "{said}");
+    }
+}
+
+/// Both orders of axum's `merge` keep Socket.IO and the routes.
+#[tokio::test]
+async fn the_router_can_be_merged_in_any_order() {
+    let own = || Router::new().route("/own", get(async || "own")).fallback(async || "elsewhere");
+    let app = || {
+        App::new("test").configure(SocketPlugin::new(SocketOptions::default())).get("/app", async || "app")
+    };
+    let routers =
+        [app().build().unwrap().router().merge(own()), own().merge(app().build().unwrap().router())];
+    for router in routers {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        for (path, body) in [("/own", "own"), ("/app", "app"), ("/x", "elsewhere")] {
+            assert_eq!(Request::new("GET", path).send(addr).await.both(), (200, body));
+        }
+        Polling::open(addr, POLLING).await;
+        WebSocket::open(addr, WEBSOCKET).await.unwrap();
+    }
+}
+
+/// Handlers with a state of their own emit like those of the application, wherever their router is added.
+#[tokio::test]
+async fn handlers_of_an_existing_router_take_the_accessor() {
+    async fn tell(api: SocketApi, State(text): State<&'static str>) -> String {
+        api.emit("told", text).await.unwrap();
+        format!("{text} to {}", api.len())
+    }
+    let own = || Router::new().route("/tell", post(tell)).fallback(async || "elsewhere").with_state("hello");
+    let plugin = || SocketPlugin::new(SocketOptions::default());
+    let app = || App::new("test").get("/app", async || "app");
+    for app in [app().merge(own()).configure(plugin()), app().configure(plugin()).merge(own())] {
+        let running = start(app).await;
+        let mut ws = WebSocket::open(running.addr, WEBSOCKET).await.unwrap();
+        ws.text().await;
+        ws.send("40").await;
+        ws.text().await;
+        let told = Request::new("POST", "/tell").send(running.addr).await;
+        assert_eq!(told.both(), (200, "hello to 1"));
+        assert_eq!(ws.text().await, r#"42["told","hello"]"#);
+        for (path, body) in [("/app", "app"), ("/x", "elsewhere")] {
+            assert_eq!(Request::new("GET", path).send(running.addr).await.both(), (200, body));
+        }
+    }
+    // Without the plug-in they answer like those of the application.
+    let running = start(app().merge(own())).await;
+    assert_eq!(Request::new("POST", "/tell").send(running.addr).await.status, 503);
 }

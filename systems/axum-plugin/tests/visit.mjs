@@ -37,6 +37,15 @@ let said = next(bob, "room_message");
 ada.on("room_message", () => assert.fail("ada is not in the room"));
 ada.emit("send_to_room", { room: "lobby", message: "psst" });
 assert.deepEqual(await said, [{ from: ada.id, message: "psst" }]);
+// Binary data arrives as it was sent.
+const file = Buffer.from([1, 2, 3]);
+const seen = next(bob, "response");
+ada.emit("message", { files: [file] });
+assert.deepEqual(await seen, [{ message: { files: [file] }, from: ada.id }]);
+said = next(bob, "room_message");
+ada.emit("send_to_room", { room: "lobby", message: file });
+assert.deepEqual(await said, [{ from: ada.id, message: file }]);
+
 // What does not fit is answered with an error.
 // A list is no object, although serde would read it as one.
 assert.match((await ask(ada, "send_to_room", ["lobby", "psst"]))[0].error, /expected an object/);

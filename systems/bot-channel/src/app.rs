@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum_plugin::{App, Application, PluginError};
+use http::StatusCode;
 use serde::Serialize;
 
 use crate::agent::Agent;
@@ -31,13 +32,22 @@ struct Health {
     status: &'static str,
 }
 
-async fn health() -> Json<Health> {
-    Json(Health { status: "ok" })
+/// The status 503 during a shutdown makes load balancers choose another server for new clients.
+fn health(channel: &Channel) -> (StatusCode, Json<Health>) {
+    if channel.is_open() {
+        (StatusCode::OK, Json(Health { status: "ok" }))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "draining" }))
+    }
 }
 
 /// An application with a channel, `GET /` and `GET /health`.
 pub fn application(channel: &Channel) -> App {
-    App::new("a conversational channel").configure(channel.plugin()).get("/", health).get("/health", health)
+    let (one, other) = (channel.clone(), channel.clone());
+    App::new("a conversational channel")
+        .configure(channel.plugin())
+        .get("/", move || async move { health(&one) })
+        .get("/health", move || async move { health(&other) })
 }
 
 /// The application that settings describe.

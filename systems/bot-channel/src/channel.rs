@@ -2,22 +2,28 @@
 //! clients.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum_plugin::{SocketApi, SocketEvents, SocketPlugin};
 use serde_json::Value;
-use socketio_server::{ConnectError, Data, DisconnectReason, Handshake, Room, Socket};
+use socketio_server::{ConnectError, Data, DisconnectReason, Handshake, RawArgs, Room, Socket};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, AgentError};
 use crate::config::ChannelConfig;
-use crate::message::{UserMessage, Uttered};
+use crate::expiry::Expiry;
+use crate::message::{Invalid, UserMessage, Uttered};
 use crate::replies::Replies;
 use crate::reply::Reply;
-use crate::token::{Claims, TokenConfigError, Tokens, expired};
-use crate::turns::Turns;
+use crate::token::{Claims, TokenConfigError, Tokens, is_expired};
+use crate::turns::{NotTaken, Turns};
 
 /// Maximum length of a session id from a client, in bytes.
 const MAX_SESSION: usize = 128;
+/// Time for the apologies to those whose answers a shutdown has cut off.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A conversational channel. Clones share the same channel.
 #[derive(Clone)]
@@ -29,6 +35,21 @@ struct Shared {
     tokens: Option<Tokens>,
     agent: Box<dyn Agent>,
     turns: Arc<Turns>,
+    /// Whether a shutdown ends the answers in progress.
+    is_cut: watch::Sender<bool>,
+}
+
+/// Reasons why a message is not passed to the agent. Clients that requested an acknowledgement receive them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Ignored {
+    #[error("the token has expired")]
+    Expired,
+    #[error("{0}")]
+    Invalid(Invalid),
+    #[error("the session_id is not that of this client, which gets one by session_request")]
+    Session,
+    #[error("{0}")]
+    NotTaken(NotTaken),
 }
 
 /// The session that the client requested most recently.
@@ -46,16 +67,44 @@ impl Channel {
             tokens,
             agent: Box::new(agent),
             turns: Arc::default(),
+            is_cut: watch::Sender::new(false),
         })))
     }
 
-    /// The channel as a plug-in of an application.
+    /// The channel as a plug-in of an application. If the channel has a namespace of its own, clients cannot join
+    /// `/`; applications with handlers there use [`events`](Self::events) instead.
     pub fn plugin(&self) -> SocketPlugin {
-        let namespace = self.events().namespace().to_owned();
-        SocketPlugin::new(self.0.config.options()).events(self.events()).when_ready(move |api| {
-            api.of(&namespace)
-                .on_error(|socket, error| warn!(sid = socket.id(), error = %error.for_log(), "ignored"));
-        })
+        let events = self.events();
+        let namespace = events.namespace().to_owned();
+        let closing = self.clone();
+        let mut plugin = SocketPlugin::new(self.0.config.options());
+        if namespace != "/" {
+            // The official server refuses namespaces without handlers with this message, and has always a `/`.
+            plugin = plugin.events(SocketEvents::of("/").middleware(refuse));
+        }
+        plugin
+            .events(events)
+            .when_ready(move |api| {
+                api.of(&namespace)
+                    .on_error(|socket, error| warn!(sid = socket.id(), error = %error.for_log(), "ignored"));
+            })
+            .before_shutdown(move |_| {
+                let channel = closing.clone();
+                async move { channel.shutdown().await }
+            })
+    }
+
+    /// Waits until all messages are answered, at most for [`ChannelConfig::shutdown_ms`]. Users whose messages are
+    /// not answered by then, and those who send further ones, receive the apology. The [`plugin`](Self::plugin) does
+    /// this before it closes the connections; applications that use [`events`](Self::events) call it there.
+    pub async fn shutdown(&self) {
+        let Shared { config, turns, is_cut, .. } = &*self.0;
+        turns.close();
+        if timeout(Duration::from_millis(config.shutdown_ms), turns.idle()).await.is_err() {
+            warn!("messages are not answered within shutdown_ms");
+            is_cut.send_replace(true);
+            let _ = timeout(LAST_WORDS, turns.idle()).await;
+        }
     }
 
     /// The handlers alone, for applications that already have a Socket.IO plug-in.
@@ -67,25 +116,49 @@ impl Channel {
                 let checked = check.let_in(&socket, &handshake);
                 async move { checked }
             })
-            .on_connect(|socket: Socket| async move { debug!(sid = socket.id(), "connected") })
+            .on_connect(|socket: Socket| async move {
+                debug!(sid = socket.id(), "connected");
+                let claims: Option<Claims> = socket.extensions().get();
+                if let Some(expiry) = claims.and_then(|claims| Expiry::of(&socket, &claims)) {
+                    socket.extensions().insert(expiry);
+                    if !socket.is_connected() {
+                        socket.extensions().remove::<Expiry>();
+                    }
+                }
+            })
             .on("session_request", move |socket: Socket, Data(data): Data<Value>| {
                 confirm.session_request(&socket, &data);
                 async {}
             })
             .on(
                 &self.0.config.user_message_evt,
-                move |socket: Socket, api: SocketApi, Data(data): Data<Value>| {
-                    let answered = channel.user_uttered(&socket, &api, data);
+                move |socket: Socket, api: SocketApi, args: RawArgs| {
+                    let taken = channel.user_uttered(&socket, &api, &args);
+                    let channel = channel.clone();
                     async move {
-                        // Backpressure: with too many pending answers, nothing more is read from the client.
-                        if let Some(answered) = answered {
-                            let _ = answered.await;
+                        match taken {
+                            Ok(answered) => {
+                                // Backpressure: with too many pending answers, nothing more is read from the client.
+                                let _ = answered.await;
+                                Ok(())
+                            }
+                            Err(ignored) => {
+                                if ignored == Ignored::NotTaken(NotTaken::Closed) {
+                                    channel.apologize(&channel.replies_for(&socket, &api)).await;
+                                }
+                                Err(ignored)
+                            }
                         }
                     }
                 },
             )
             .on_disconnect(move |socket: Socket, reason: DisconnectReason| {
                 debug!(sid = socket.id(), %reason, persistent = goes.0.config.session_persistence, "disconnected");
+                socket.extensions().remove::<Expiry>();
+                let dropped = goes.0.turns.forget(socket.id());
+                if dropped > 0 {
+                    warn!(sid = socket.id(), dropped, "waiting messages of a client that has gone are ignored");
+                }
                 async {}
             })
     }
@@ -100,6 +173,11 @@ impl Channel {
             return None;
         }
         Some(replies)
+    }
+
+    /// Whether messages are taken: not during a [`shutdown`](Self::shutdown).
+    pub fn is_open(&self) -> bool {
+        !self.0.turns.is_closed()
     }
 
     fn let_in(&self, socket: &Socket, handshake: &Handshake) -> Result<(), ConnectError> {
@@ -144,38 +222,24 @@ impl Channel {
         let _ = socket.emit("session_confirm", &id);
     }
 
-    /// Passes a message to the agent. `None` if the message was ignored.
+    /// Passes a message to the agent.
     fn user_uttered(
         &self,
         socket: &Socket,
         api: &SocketApi,
-        data: Value,
-    ) -> Option<tokio::sync::oneshot::Receiver<()>> {
+        args: &RawArgs,
+    ) -> Result<oneshot::Receiver<()>, Ignored> {
         let Shared { config, turns, .. } = &*self.0;
         let claims: Option<Claims> = socket.extensions().get();
-        if claims.as_ref().is_some_and(expired) {
-            debug!(sid = socket.id(), "the token has expired");
+        if claims.as_ref().is_some_and(is_expired) {
             socket.disconnect(false);
-            return None;
+            return Err(Ignored::Expired);
         }
-        let said = Uttered::read(data, &config.metadata_key)
-            .inspect_err(|error| warn!(sid = socket.id(), %error, "an invalid message is ignored"))
-            .ok()?;
-        let sender: Arc<str> = if config.session_persistence {
-            let session: Option<Session> = socket.extensions().get();
-            match session.filter(|session| said.session.as_deref() == Some(&session.0)) {
-                Some(session) => session.0,
-                None => {
-                    warn!(
-                        sid = socket.id(),
-                        "a message without a valid session_id is ignored; clients get one by session_request"
-                    );
-                    return None;
-                }
-            }
-        } else {
-            socket.id().into()
-        };
+        let said = Uttered::read(args, &config.metadata_key).map_err(Ignored::Invalid)?;
+        let sender = self
+            .sender(socket)
+            .filter(|sender| !config.session_persistence || said.session.as_deref() == Some(sender));
+        let sender = sender.ok_or(Ignored::Session)?;
         let message = UserMessage {
             text: said.text,
             sender: sender.to_string(),
@@ -186,17 +250,50 @@ impl Channel {
         let replies = self.replies(api, &sender);
         let channel = self.clone();
         let answer = async move { channel.answer(message, replies).await };
-        turns.take(&sender, answer).inspect_err(|error| warn!(%sender, %error, "a message is ignored")).ok()
+        let is_connected = || socket.is_connected();
+        turns.take(&sender, socket.id(), is_connected, answer).map_err(Ignored::NotTaken)
+    }
+
+    /// The conversation of a client; `None` if sessions persist and it has not requested one.
+    fn sender(&self, socket: &Socket) -> Option<Arc<str>> {
+        if self.0.config.session_persistence {
+            socket.extensions().get().map(|Session(id)| id)
+        } else {
+            Some(socket.id().into())
+        }
     }
 
     async fn answer(&self, message: UserMessage, replies: Replies) {
-        if let Err(error) = self.0.agent.answer(message, replies.clone()).await {
-            warn!(sender = replies.sender(), error = &*error, "the agent has failed");
-            if !self.0.config.apology.is_empty() {
-                // The apology is plain text, so it can be encoded; the client may already be disconnected.
-                let _ = replies.send(&Reply::text(self.0.config.apology.as_str())).await;
+        let channel = self.clone();
+        let said = replies.clone();
+        // A task of its own, whose panic is an error here.
+        let mut answering = tokio::spawn(async move { channel.0.agent.answer(message, said).await });
+        let mut is_cut = self.0.is_cut.subscribe();
+        let answered = tokio::select! {
+            answered = &mut answering => answered.unwrap_or_else(|_| Err("the agent has panicked".into())),
+            _ = is_cut.wait_for(|is_cut| *is_cut) => {
+                answering.abort();
+                Err(AgentError::from(NotTaken::Closed))
             }
+        };
+        if let Err(error) = answered {
+            warn!(sender = replies.sender(), error = &*error, "the agent has failed");
+            self.apologize(&replies).await;
         }
+    }
+
+    async fn apologize(&self, replies: &Replies) {
+        let apology = &self.0.config.apology;
+        if !apology.is_empty() {
+            // The apology is plain text, so it can be encoded; the client may already be disconnected.
+            let _ = replies.send(&Reply::text(apology.as_str())).await;
+        }
+    }
+
+    /// Replies to the conversation of a client.
+    fn replies_for(&self, socket: &Socket, api: &SocketApi) -> Replies {
+        let sender = self.sender(socket).unwrap_or_else(|| socket.id().into());
+        self.replies(api, &sender)
     }
 
     fn replies(&self, api: &SocketApi, sender: &Arc<str>) -> Replies {
@@ -207,6 +304,10 @@ impl Channel {
     fn room(&self, sender: &str) -> Room {
         if self.0.config.session_persistence { session_room(sender).into() } else { sender.into() }
     }
+}
+
+async fn refuse() -> Result<(), ConnectError> {
+    Err(ConnectError::new("Invalid namespace"))
 }
 
 /// Sessions have rooms with a prefix: a session id that equals a socket id must not reach the room of that

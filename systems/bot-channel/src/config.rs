@@ -52,6 +52,9 @@ pub struct ChannelConfig {
     pub max_message_bytes: usize,
     /// Reply of the bot when the agent fails; no reply if empty. Default an apology.
     pub apology: String,
+    /// Time in milliseconds that a shutdown waits for the answers to messages that have been taken. Default 10,000.
+    /// Cost: the process ends later by up to this time, while clients stay connected.
+    pub shutdown_ms: u64,
 }
 
 /// Kind and settings of the agent.
@@ -90,6 +93,7 @@ impl Default for ChannelConfig {
             cors_origins: Vec::new(),
             max_message_bytes: 65_536,
             apology: "Sorry, something went wrong. Please try again.".to_owned(),
+            shutdown_ms: 10_000,
         }
     }
 }

@@ -24,7 +24,7 @@
 //! | `agent` | the interface of agents |
 //! | `rules`, `backend` | two agents: one with rules, one with an HTTP backend |
 //! | `message`, `reply`, `replies` | messages of users, replies of the bot, and their receivers |
-//! | `token` | authentication |
+//! | `token`, `expiry` | authentication, and the end of connections whose token expires |
 //! | `turns` | sequential processing of a conversation |
 
 mod agent;
@@ -32,6 +32,7 @@ mod app;
 mod backend;
 mod channel;
 mod config;
+mod expiry;
 mod message;
 mod replies;
 mod reply;

@@ -1,6 +1,7 @@
 //! Messages of users, as the agent receives them.
 
 use serde_json::{Map, Value};
+use socketio_server::RawArgs;
 use tracing::warn;
 
 use crate::token::Claims;
@@ -23,10 +24,12 @@ pub struct UserMessage {
 /// Reasons why a message is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Invalid {
-    #[error("it is no object")]
+    #[error("the message is no object")]
     NoObject,
-    #[error("it has no text \"message\"")]
+    #[error("the message has no text \"message\"")]
     NoMessage,
+    #[error("the message has binary data, for which agents have no place")]
+    Binary,
 }
 
 /// The parsed payload of a user's message.
@@ -37,7 +40,15 @@ pub(crate) struct Uttered {
 }
 
 impl Uttered {
-    pub(crate) fn read(data: Value, metadata_key: &str) -> Result<Self, Invalid> {
+    /// Reads the first argument of an event.
+    pub(crate) fn read(args: &RawArgs, metadata_key: &str) -> Result<Self, Invalid> {
+        if !args.attachments().is_empty() {
+            return Err(Invalid::Binary);
+        }
+        Self::of(args.parse(0).map_err(|_| Invalid::NoObject)?, metadata_key)
+    }
+
+    fn of(data: Value, metadata_key: &str) -> Result<Self, Invalid> {
         let Value::Object(mut data) = data else {
             return Err(Invalid::NoObject);
         };
@@ -74,7 +85,7 @@ mod tests {
 
     #[test]
     fn messages_are_parsed() {
-        let read = |data| Uttered::read(data, "about").map(|said| (said.text, said.session, said.metadata));
+        let read = |data| Uttered::of(data, "about").map(|said| (said.text, said.session, said.metadata));
         let about = json!({ "a": 1 }).as_object().unwrap().clone();
         let good = json!({ "message": "hi", "session_id": "s", "about": { "a": 1 }, "more": 1 });
         assert_eq!(read(good), Ok(("hi".to_owned(), Some("s".to_owned()), about.clone())));

@@ -1,7 +1,7 @@
 //! JWTs that authenticate users.
 
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Map, Value};
@@ -80,9 +80,15 @@ impl Tokens {
 }
 
 /// Whether the claims of a verified token have expired.
-pub(crate) fn expired(claims: &Claims) -> bool {
+pub(crate) fn is_expired(claims: &Claims) -> bool {
+    until_expiry(claims).is_some_and(|left| left.is_zero())
+}
+
+/// Time until the claims expire; `None` if they do not, or not in this age.
+pub(crate) fn until_expiry(claims: &Claims) -> Option<Duration> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    claims.get("exp").and_then(Value::as_f64).is_some_and(|end| end <= now)
+    let end = claims.get("exp").and_then(Value::as_f64)?;
+    Duration::try_from_secs_f64((end - now).max(0.0)).ok()
 }
 
 #[cfg(test)]
@@ -143,7 +149,7 @@ mod tests {
     #[test]
     fn expired_tokens_are_refused() {
         let claims = |end: Value| json!({ "exp": end }).as_object().unwrap().clone();
-        assert!(expired(&claims(json!(1_000_000_000))));
-        assert!(!expired(&claims(json!(32_503_680_000u64))) && !expired(&Claims::new()));
+        assert!(is_expired(&claims(json!(1_000_000_000))));
+        assert!(!is_expired(&claims(json!(32_503_680_000u64))) && !is_expired(&Claims::new()));
     }
 }

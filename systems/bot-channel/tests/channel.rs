@@ -1,14 +1,18 @@
 //! Channels embedded in programs: custom agents, and messages that the bot sends on its own.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum_plugin::{App, SocketApi};
-use bot_channel::{Channel, ChannelConfig, Replies, Reply, UserMessage};
-use tests::raw::{WebSocket, until};
+use bot_channel::{Channel, ChannelConfig, Replies, Reply, UserMessage, application};
+use tests::raw::{Request, WebSocket, soon, until};
 use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
 
-async fn start(config: ChannelConfig) -> (std::net::SocketAddr, Channel, SocketApi) {
+const APOLOGY: &str = r#"42["bot_uttered",{"text":"Sorry, something went wrong. Please try again."}]"#;
+
+async fn start(config: ChannelConfig) -> (SocketAddr, Channel, SocketApi) {
     let agent = |message: UserMessage, replies: Replies| async move {
         assert_ne!(message.text, "panic", "as asked for");
         replies.send(&Reply::text(format!("{} to {}", message.text, replies.sender()))).await?;
@@ -26,7 +30,7 @@ async fn start(config: ChannelConfig) -> (std::net::SocketAddr, Channel, SocketA
 }
 
 /// A connected client, and its id.
-async fn join(addr: std::net::SocketAddr) -> (WebSocket, String) {
+async fn join(addr: SocketAddr) -> (WebSocket, String) {
     let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
     ws.text().await;
     ws.send("40").await;
@@ -40,8 +44,9 @@ async fn a_conversation_ends_with_its_connection_without_persistence() {
     let (mut ws, sid) = join(addr).await;
     ws.send(r#"42["user_uttered",{"message":"hi","session_id":"ignored"}]"#).await;
     assert_eq!(ws.text().await, format!(r#"42["bot_uttered",{{"text":"hi to {sid}"}}]"#));
-    // A panic of the agent does not end the conversation.
+    // A panic of the agent does not end the conversation; the user receives the apology.
     ws.send(r#"42["user_uttered",{"message":"panic"}]"#).await;
+    assert_eq!(ws.text().await, APOLOGY);
     ws.send(r#"42["user_uttered",{"message":"still there"}]"#).await;
     assert_eq!(ws.text().await, format!(r#"42["bot_uttered",{{"text":"still there to {sid}"}}]"#));
     let unasked = channel.replies_to(&api, &sid).unwrap();
@@ -66,4 +71,84 @@ async fn unsolicited_replies_reach_their_session() {
     assert!(channel.replies_to(&api, &sid).is_none());
     ws.close().await;
     until(async || channel.replies_to(&api, "mine").is_none()).await;
+}
+
+/// A channel whose agent answers when the gate has permits, and the end of its application.
+struct Gated {
+    addr: SocketAddr,
+    gate: Arc<Semaphore>,
+    stop: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+async fn start_gated(config: ChannelConfig) -> Gated {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let channel = Channel::new(config, move |message: UserMessage, replies: Replies| {
+        let gate = Arc::clone(&held);
+        async move {
+            gate.acquire().await?.forget();
+            Ok(replies.send(&Reply::text(message.text)).await?)
+        }
+    });
+    let application = application(&channel.unwrap()).build().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let served = tokio::spawn(application.serve(listener, async {
+        let _ = stopped.await;
+    }));
+    Gated { addr, gate, stop, served }
+}
+
+fn said(text: &str) -> String {
+    format!(r#"42["user_uttered",{{"message":"{text}"}}]"#)
+}
+
+fn answered(text: &str) -> String {
+    format!(r#"42["bot_uttered",{{"text":"{text}"}}]"#)
+}
+
+/// A client that sends faster than the agent answers is not read meanwhile, and loses nothing.
+#[tokio::test]
+async fn messages_are_held_back_and_not_lost() {
+    let channel = start_gated(ChannelConfig::default()).await;
+    let (mut ws, _) = join(channel.addr).await;
+    ws.send_together((0..400).map(|number| said(&number.to_string()))).await;
+    for number in 0..400 {
+        channel.gate.add_permits(1);
+        assert_eq!(ws.text().await, answered(&number.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_the_answers() {
+    let channel = start_gated(ChannelConfig::default()).await;
+    let (mut ws, _) = join(channel.addr).await;
+    ws.send(&said("one")).await;
+    ws.send(r#"421["user_uttered",{"message":7}]"#).await;
+    assert!(ws.text().await.contains("the message has no text"), "the agent has the first message");
+    channel.stop.send(()).unwrap();
+    // The answer arrives before the connection is closed, and the sender of a further message is told.
+    until(async || Request::new("GET", "/health").send(channel.addr).await.status == 503).await;
+    ws.send(&format!("421{}", &said("two")[2..])).await;
+    assert_eq!(ws.text().await, APOLOGY);
+    assert_eq!(ws.text().await, r#"431[{"error":"the server is shutting down"}]"#);
+    channel.gate.add_permits(1);
+    assert_eq!(ws.text().await, answered("one"));
+    ws.closed().await;
+    soon(channel.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever() {
+    let channel = start_gated(ChannelConfig { shutdown_ms: 1, ..ChannelConfig::default() }).await;
+    let (mut ws, _) = join(channel.addr).await;
+    ws.send(&said("one")).await;
+    ws.send(r#"421["user_uttered",{"message":7}]"#).await;
+    ws.text().await;
+    channel.stop.send(()).unwrap();
+    assert_eq!(ws.text().await, APOLOGY);
+    ws.closed().await;
+    soon(channel.served).await.unwrap().unwrap();
 }

@@ -51,12 +51,25 @@ for (const more of [
   socket.close();
 }
 
-// A token that expires during the connection: later messages are ignored.
-const socket = io(`${url}/chat`, { ...options, auth: { token: sign({ exp: Math.floor(Date.now() / 1000) + 5 }) } });
-await next(socket, "connect");
-const gone = next(socket, "disconnect");
-const talk = setInterval(() => socket.emit("said", { message: "still there" }), 100);
-assert.deepEqual((await gone)[0], "io server disconnect");
+// The namespace of the channel is the only one: `/` refuses all clients, with or without a token.
+for (const auth of [{}, { token: good }]) {
+  const refused = io(url, { ...options, auth });
+  const [why] = await next(refused, "connect_error");
+  assert.equal(why.message, "Invalid namespace");
+  refused.close();
+}
+
+// A token that expires during the connection ends it, whether the client speaks or only listens.
+const exp = Math.floor(Date.now() / 1000) + 5;
+const [silent, talking] = ["silent", "talking"].map((sub) =>
+  io(`${url}/chat`, { ...options, auth: { token: sign({ sub, exp }) } }),
+);
+await Promise.all([next(silent, "connect"), next(talking, "connect")]);
+const ends = [silent, talking].map((socket) => next(socket, "disconnect"));
+const talk = setInterval(() => talking.emit("said", { message: "still there" }), 100);
+for (const [reason] of await Promise.all(ends)) {
+  assert.equal(reason, "io server disconnect");
+}
 clearInterval(talk);
 console.log("ok");
 process.exit(0);

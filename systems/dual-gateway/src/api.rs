@@ -1,32 +1,41 @@
 //! The HTTP API of the main port, next to Socket.IO.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use engineio::Origins;
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::json;
 use socketio_gateway::Gateway;
+use system_support::{failure, with_cors, with_error_bodies};
 
 /// The OpenAPI description of the API.
 pub const OPENAPI: &str = include_str!("../openapi.json");
 
-/// The API, with Socket.IO as the outer layer.
-pub(crate) fn router(gateway: &Gateway) -> Router {
+/// The API, with Socket.IO as the outer layer. `websocket` is the port of plain WebSocket.
+pub(crate) fn router(gateway: &Gateway, websocket: u16) -> Router {
     let origins: Origins = gateway.config().origins.allowed.iter().collect();
-    Router::new()
+    let router = Router::new()
         .route("/", get(about))
         .route("/health", get(health))
         .route("/openapi.json", get(openapi))
         .route("/api/auth/acquire-session", post(acquire_session))
         .with_state(gateway.clone())
-        .layer(from_fn_with_state(Arc::new(origins), allow_origins))
-        .layer(from_fn_with_state(gateway.clone(), socketio))
+        .layer(from_fn(move |request, next| refuse_websocket(websocket, request, next)));
+    with_cors(with_error_bodies(router), origins.into()).layer(from_fn_with_state(gateway.clone(), socketio))
+}
+
+/// Refuses WebSockets. Otherwise their clients would report an unexpected status 200.
+async fn refuse_websocket(port: u16, request: Request, next: Next) -> Response {
+    let upgrade = request.headers().get(header::UPGRADE);
+    if upgrade.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        return failure(StatusCode::BAD_REQUEST, &format!("plain WebSocket is on port {port}"));
+    }
+    next.run(request).await
 }
 
 /// Socket.IO, with the same origins and limits as on the other port.
@@ -76,20 +85,7 @@ async fn acquire_session(State(gateway): State<Gateway>) -> Response {
         }
         Err(error) => {
             tracing::error!(%error, "a session was not made");
-            let body = json!({ "success": false, "error": "a session cannot be made" });
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+            failure(StatusCode::INTERNAL_SERVER_ERROR, "a session cannot be made")
         }
     }
-}
-
-/// CORS headers for the listed origins. Cookies are not used, so read access is the only permission.
-async fn allow_origins(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let origin = headers.get(header::ORIGIN).filter(|_| origins.allow(headers)).cloned();
-    let mut response = next.run(request).await;
-    if let Some(origin) = origin {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
-    }
-    response
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio_server::{ConnectError, Data, EmitError, Namespace, Object, Socket};
+use socketio_server::{ConnectError, EmitError, Namespace, Object, RawArgs, Socket};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::timeout;
 
@@ -104,13 +104,13 @@ pub(crate) fn register(namespace: &Namespace, options: ChatOptions, model: Arc<d
         socket.extensions().insert(Answers(Arc::new(Semaphore::new(most))));
         Ok::<(), ConnectError>(())
     });
-    namespace.on("ai:chat", move |socket: Socket, Data(data): Data<Value>| {
+    namespace.on("ai:chat", move |socket: Socket, args: RawArgs| {
         let (model, number) = (Arc::clone(&model), count.fetch_add(1, Ordering::Relaxed));
         async move {
             let answers = socket.extensions().get::<Answers>();
             let place = answers.as_ref().and_then(|Answers(free)| free.try_acquire().ok());
             let too_many = || ModelError(format!("more than {most} answers at a time"));
-            let asked = read(data).and_then(|question| Ok((question, place.ok_or_else(too_many)?)));
+            let asked = read(&args).and_then(|question| Ok((question, place.ok_or_else(too_many)?)));
             // A disconnected client needs no answer.
             let _ = match asked {
                 Ok((question, place)) => {
@@ -122,8 +122,12 @@ pub(crate) fn register(namespace: &Namespace, options: ChatOptions, model: Arc<d
     });
 }
 
-fn read(data: Value) -> Result<Question, ModelError> {
-    let Object(question): Object<Question> = serde_json::from_value(data)
+fn read(args: &RawArgs) -> Result<Question, ModelError> {
+    if !args.attachments().is_empty() {
+        return Err(ModelError("a question has no binary data".to_owned()));
+    }
+    let Object(question): Object<Question> = args
+        .parse(0)
         .map_err(|_| ModelError("expected { message: string, conversationHistory?: [] }".to_owned()))?;
     if question.message.trim().is_empty() {
         return Err(ModelError("the message is empty".to_owned()));

@@ -68,8 +68,8 @@ impl DualGateway {
             stop.await;
             self.gateway.drain().await;
         };
-        let api =
-            system_support::serve(main, api::router(&self.gateway), stop, system_support::SHUTDOWN_TIMEOUT);
+        let router = api::router(&self.gateway, websocket.local_addr()?.port());
+        let api = system_support::serve(main, router, stop, system_support::SHUTDOWN_TIMEOUT);
         tokio::try_join!(api, self.gateway.serve_clients(websocket)).map(|_| ())
     }
 }

@@ -87,6 +87,98 @@ async fn wrong_settings_are_reported() {
 }
 
 #[tokio::test]
+async fn an_address_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = taken.local_addr().unwrap();
+    for (name, other) in [("PORT", "WEBSOCKET_PORT"), ("WEBSOCKET_PORT", "PORT")] {
+        let mut program = program();
+        program.env(name, addr.port().to_string()).env(other, "0");
+        let output = soon(program.output()).await.unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        let expected = format!("{name}: cannot listen on {addr}: ");
+        assert!(!output.status.success() && error.contains(&expected), "{error}");
+    }
+}
+
+/// The settings of the gateway, from a file and the environment; a wrong one is named.
+#[tokio::test]
+async fn settings_of_the_gateway_apply() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, "[limits]\nexcess = \"refuse\"\nburst_seconds = 1\n").unwrap();
+    let mut program = program();
+    program.env("PORT", "0").env("WEBSOCKET_PORT", "0").env("GATEWAY_CONFIG", &file);
+    program.env("GATEWAY_LIMITS_EVENTS_PER_SECOND", "1");
+    let mut program = Program::start(&mut program, "it is built");
+    program.line().await;
+    let line = program.line().await;
+    let addr = line.split_once("http://").unwrap().1.parse().unwrap();
+    let _running = program.ignore_output();
+    let mut ws = WebSocket::open(addr, &format!("/?token={}", token().await)).await.unwrap();
+    for _ in 0..10 {
+        ws.send(r#"{"event":"ping"}"#).await;
+    }
+    let refused = r#"{"event":"error","data":{"event":"ping","message":"rate limit exceeded"}}"#;
+    while ws.text().await != refused {}
+    for (name, value, expected) in [
+        ("GATEWAY_LIMITS_EXCES", "refuse", "did you mean GATEWAY_LIMITS_EXCESS?"),
+        ("GATEWAY_LIMITS_EXCESS", "sometimes", "GATEWAY_LIMITS_EXCESS: limits.excess: "),
+        ("GATEWAY_CONFIG", "no such file", "no such file: "),
+    ] {
+        let output = soon(self::program().env(name, value).env("PORT", "0").output()).await.unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(expected), "{error}");
+    }
+}
+
+/// Browsers ask before a page posts JSON.
+#[tokio::test]
+async fn pages_of_listed_origins_may_acquire_sessions() {
+    let (_running, [main, _]) = start("3600").await;
+    let addr = main.strip_prefix("http://").unwrap().parse().unwrap();
+    let ask = async |method: &str, origin: &str| {
+        let request = Request::new(method, "/api/auth/acquire-session").header("origin", origin);
+        let request = request.header("access-control-request-method", "POST");
+        request.header("access-control-request-headers", "content-type").send(addr).await
+    };
+    for origin in ["https://good.test", "https://fine.test"] {
+        let preflight = ask("OPTIONS", origin).await;
+        assert_eq!(preflight.status, 204);
+        assert_eq!(preflight.header("access-control-allow-methods"), Some("POST"));
+        assert_eq!(preflight.header("access-control-allow-headers"), Some("authorization, content-type"));
+        for answer in [preflight, ask("POST", origin).await] {
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        }
+    }
+    let refused = ask("OPTIONS", "https://evil.test").await;
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, None));
+}
+
+/// Binary data comes back as it was sent; a question to a model has none.
+#[tokio::test]
+async fn binary_data_is_echoed_and_refused_by_the_model() {
+    let (_running, urls) = start("3600").await;
+    let token = token().await;
+    for url in urls {
+        let addr = url.strip_prefix("http://").unwrap().parse().unwrap();
+        let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+        ws.text().await;
+        ws.send(&format!("40{}", json!({ "token": token }))).await;
+        assert!(ws.text().await.starts_with("40") && ws.text().await.starts_with("42[\"connected\""));
+        ws.send(r#"451-["echo",{"message":{"_placeholder":true,"num":0}}]"#).await;
+        ws.send_binary(&[1, 2, 3]).await;
+        let echo = ws.text().await;
+        assert!(echo.starts_with("451-[\"echo_response\""), "{echo}");
+        assert_eq!(ws.binary().await, [1, 2, 3]);
+        let question = r#"{"message":"what is this","conversationHistory":[{"_placeholder":true,"num":0}]}"#;
+        ws.send(&format!("451-[\"ai:chat\",{question}]")).await;
+        ws.send_binary(&[1, 2, 3]).await;
+        let refused = ws.text().await;
+        assert!(refused.contains("ai:response:error") && refused.contains("binary data"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn one_client_cannot_occupy_the_whole_model() {
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
@@ -195,6 +287,16 @@ async fn responses_and_errors_of_a_custom_model_are_forwarded() {
     }
     assert_eq!(Request::new("GET", "/openapi.json").send(api).await.text(), OPENAPI);
     assert_eq!(Request::new("GET", "/nothing").send(api).await.status, 404);
+    // Errors say what is wrong, also to those who open a WebSocket at the wrong port.
+    for (method, path, status) in [("GET", "/nothing", 404), ("GET", "/api/auth/acquire-session", 405)] {
+        let answer = Request::new(method, path).send(api).await;
+        let said: Value = serde_json::from_str(answer.text()).unwrap();
+        assert!(answer.status == status && said["error"].is_string(), "{said}");
+    }
+    assert_eq!(WebSocket::open(api, &format!("/?token={token}")).await.err(), Some(400));
+    let request = Request::new("GET", "/ws").header("connection", "upgrade").header("upgrade", "websocket");
+    let told = request.send(api).await;
+    assert!(told.text().contains(&format!("port {}", addr.port())), "{}", told.text());
     // The other port returns its description to clients that do not use WebSocket.
     let told = Request::new("GET", "/anything").send(addr).await;
     assert_eq!(told.status, 200);

@@ -11,7 +11,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Collected, Limited};
-use serde_json::{Value, json};
+use serde_json::json;
+use socketio_parser::Value;
+use system_support::failure;
 use tokio::net::TcpListener;
 
 use crate::bus::Bus;
@@ -25,14 +27,15 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 impl Bus {
     /// Socket.IO and the API, as one router.
     pub fn router(&self) -> Router {
-        let router = Router::new()
+        let api = Router::new()
             .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
             .route("/api/rooms", get(rooms).fallback(no_method))
             .route("/api/ready", get(ready).fallback(no_method))
             .fallback(nothing)
             .route("/api/{op}", post(command).fallback(no_method))
-            .with_state(self.clone())
-            .layer(self.io().layer());
+            .with_state(self.clone());
+        // Socket.IO in front has CORS headers of its own.
+        let router = system_support::with_cors(api, self.origins().clone()).layer(self.io().layer());
         system_support::with_peer_addresses(router)
     }
 
@@ -80,16 +83,13 @@ async fn obeyed(bus: &Bus, op: &str, headers: &HeaderMap, body: &mut Body) -> Re
         }
         Err(_) => return failure(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
     };
-    let mut data: Value = match serde_json::from_slice(&body) {
+    let data: Value = match serde_json::from_slice(&body) {
         Ok(data) => data,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let source = match data.as_object_mut().and_then(|object| object.remove("source")) {
-        Some(Value::String(source)) if !source.is_empty() => source,
-        _ => "http".to_owned(),
-    };
-    let done = match Command::read(op, data) {
-        Ok(command) => bus.carry_out(command, &source).await,
+    let source = data.get("source").as_str().filter(|source| !source.is_empty()).unwrap_or("http");
+    let done = match Command::read(op, &data) {
+        Ok(command) => bus.carry_out(command, source).await,
         Err(error) => Err(error),
     };
     match done {
@@ -151,10 +151,6 @@ fn admit(bus: &Bus, headers: &HeaderMap) -> Result<(), Box<Response>> {
     }
     let wrong = || Box::new(failure(StatusCode::UNAUTHORIZED, "the key of services is missing or wrong"));
     if bus.knows(bearer(headers)) { Ok(()) } else { Err(wrong()) }
-}
-
-fn failure(status: StatusCode, error: &str) -> Response {
-    (status, Json(json!({ "success": false, "error": error }))).into_response()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use engineio::OriginPolicy;
 use engineio::sync::RwLock;
 use serde::Deserialize;
-use serde_json::Value;
-use socketio_parser::reserved_event;
+use socketio_parser::{Value, reserved_event};
 use socketio_server::{Ack, ConnectError, Data, Handshake, Namespace, Server, Socket};
 use tracing::{debug, warn};
 
@@ -189,7 +188,8 @@ fn is_key(key: Option<&str>, brought: Option<&str>) -> bool {
 /// answers presence queries.
 async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Result<(), CommandError> {
     let identity = Identity::of(&socket);
-    let Value::Object(mut fields) = data else {
+    let fields = data.parse::<BTreeMap<String, Value>>();
+    let Ok(mut fields) = fields else {
         return Err(CommandError::Invalid("expected an object".to_owned()));
     };
     for ours in ["type", "source", "timestamp"] {
@@ -225,7 +225,7 @@ async fn obey(socket: &Socket, slot: &Slot, op: &str, data: Value) -> Result<Out
     let Identity::Service(name) = Identity::of(socket) else {
         return Err(CommandError::NotAService);
     };
-    carry_out(&slot.get()?, Command::read(op, data)?, &name, Some(socket)).await
+    carry_out(&slot.get()?, Command::read(op, &data)?, &name, Some(socket)).await
 }
 
 async fn carry_out(

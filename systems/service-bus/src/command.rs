@@ -1,13 +1,13 @@
 //! Commands of services, over Socket.IO or HTTP, and their results.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use socketio_server::EmitError;
+use socketio_parser::Value;
+use socketio_server::{EmitError, Object};
 
 use crate::event::Event;
 
 /// A command of a service, over Socket.IO or HTTP.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Command {
     /// Sends to one client.
@@ -58,11 +58,23 @@ impl Command {
         ["emit_to_client", "emit_to_user", "emit_to_room", "broadcast", "join_room", "leave_room"];
 
     /// Parses the command `op` with its `data`.
-    pub(crate) fn read(op: &str, mut data: Value) -> Result<Self, CommandError> {
-        let object =
-            data.as_object_mut().ok_or_else(|| CommandError::Invalid("expected an object".to_owned()))?;
-        object.insert("op".to_owned(), op.into());
-        serde_json::from_value(data).map_err(|error| CommandError::Invalid(error.to_string()))
+    pub(crate) fn read(op: &str, data: &Value) -> Result<Self, CommandError> {
+        let invalid = |error: serde_json::Error| CommandError::Invalid(error.to_string());
+        let Object(Fields { client_id, user_id, room, event }) = data.parse().map_err(invalid)?;
+        Ok(match op {
+            "emit_to_client" => Self::EmitToClient {
+                client_id: given(client_id, "client_id")?,
+                event: given(event, "event")?,
+            },
+            "emit_to_user" => {
+                Self::EmitToUser { user_id: given(user_id, "user_id")?, event: given(event, "event")? }
+            }
+            "emit_to_room" => Self::EmitToRoom { room: given(room, "room")?, event: given(event, "event")? },
+            "broadcast" => Self::Broadcast { event: given(event, "event")? },
+            "join_room" => Self::JoinRoom { client_id, room: given(room, "room")? },
+            "leave_room" => Self::LeaveRoom { client_id, room: given(room, "room")? },
+            _ => return Err(CommandError::Invalid(format!("there is no command {op}"))),
+        })
     }
 
     /// The event that the command sends.
@@ -87,6 +99,19 @@ impl Command {
             Self::LeaveRoom { .. } => "leave_room",
         }
     }
+}
+
+/// The fields of all commands. An enum with a tag would not name the field that is missing.
+#[derive(Deserialize)]
+struct Fields {
+    client_id: Option<String>,
+    user_id: Option<String>,
+    room: Option<String>,
+    event: Option<Event>,
+}
+
+fn given<T>(field: Option<T>, name: &str) -> Result<T, CommandError> {
+    field.ok_or_else(|| CommandError::Invalid(format!("missing field `{name}`")))
 }
 
 /// The result of a command.

@@ -1,11 +1,13 @@
 //! The envelope of every event, and the standard types.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use socketio_parser::{Binary, Value};
 
 /// The type of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,7 +100,7 @@ impl fmt::Display for EventType {
 }
 
 /// An event: its type, time, source, and further fields.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// The type.
     #[serde(rename = "type")]
@@ -109,26 +111,48 @@ pub struct Event {
     /// The sender. The bus sets it, so a sender cannot pretend to be another one.
     #[serde(default)]
     pub source: String,
-    /// All other fields.
+    /// All other fields, with their binary data.
     #[serde(flatten)]
-    pub fields: Map<String, Value>,
+    pub fields: BTreeMap<String, Value>,
 }
 
 impl Event {
     /// An event with the current time and without fields.
     pub fn new(kind: impl Into<EventType>) -> Self {
-        Self { kind: kind.into(), timestamp: now(), source: String::new(), fields: Map::new() }
+        Self { kind: kind.into(), timestamp: now(), source: String::new(), fields: BTreeMap::new() }
     }
 
     /// Adds a field.
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.fields.insert(name.to_owned(), value.into());
+    #[must_use]
+    pub fn with(self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.with_serialized(name, &value.into())
+    }
+
+    /// Adds a field of binary data. The HTTP API, which carries JSON, cannot send it.
+    #[must_use]
+    pub fn with_binary(self, name: &str, bytes: impl Into<Bytes>) -> Self {
+        self.with_serialized(name, &Binary(bytes.into()))
+    }
+
+    /// Adds a field that has been made by [`Value::from_serialize`] or comes from another event: also binary data
+    /// inside of objects and arrays.
+    #[must_use]
+    pub fn with_value(mut self, name: &str, value: Value) -> Self {
+        self.fields.insert(name.to_owned(), value);
         self
     }
 
-    /// A field, deserialized; `None` if it is missing or of another type.
+    /// JSON and binary data can always be serialized.
+    fn with_serialized(self, name: &str, value: &impl Serialize) -> Self {
+        match Value::from_serialize(value) {
+            Ok(value) => self.with_value(name, value),
+            Err(_) => self,
+        }
+    }
+
+    /// A field, deserialized; `None` if it is missing or of another type. Binary data is read as [`Binary`].
     pub fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        self.fields.get(name).and_then(|value| T::deserialize(value).ok())
+        self.fields.get(name).and_then(|value| value.parse().ok())
     }
 }
 
@@ -148,7 +172,9 @@ mod tests {
         (event.timestamp, event.source) = (1.5, "chat".to_owned());
         let written = json!({ "type": "chat:message", "timestamp": 1.5, "source": "chat", "content": "hi" });
         assert_eq!(serde_json::to_value(&event).unwrap(), written);
-        assert_eq!(serde_json::from_value::<Event>(written).unwrap(), event);
+        let read: Event = serde_json::from_value(written).unwrap();
+        assert_eq!((&read.kind, read.timestamp, read.source.as_str()), (&event.kind, 1.5, "chat"));
+        assert_eq!(read.field::<String>("content").as_deref(), Some("hi"));
         assert_eq!(
             (event.field::<String>("content").as_deref(), event.field::<u8>("content")),
             (Some("hi"), None)

@@ -30,6 +30,9 @@ pub enum FallbackError {
     /// The response did not arrive in time.
     #[error("the bus did not answer in time")]
     Timeout,
+    /// The command cannot be sent as JSON: its event has binary data, for which a connection is needed.
+    #[error("the HTTP API carries JSON, and no binary data: {0}")]
+    NotJson(#[source] serde_json::Error),
     /// The bus refused the request.
     #[error("the bus answered {0}: {1}")]
     Refused(StatusCode, String),
@@ -65,7 +68,7 @@ impl Fallback {
     }
 
     pub(crate) async fn carry_out(&self, command: &Command) -> Result<Outcome, FallbackError> {
-        let mut body = serde_json::to_value(command).unwrap_or_default();
+        let mut body = serde_json::to_value(command).map_err(FallbackError::NotJson)?;
         if let Some(object) = body.as_object_mut() {
             object.remove("op");
             object.insert("source".to_owned(), self.source.as_str().into());

@@ -25,7 +25,7 @@
 //! | --- | --- |
 //! | `event` | the envelope of every event, and the standard types |
 //! | `command` | the commands of services |
-//! | `present` | the identities of sockets, and the connected users |
+//! | `presence` | the identities of sockets, and the connected users |
 //! | `bus` | the server: events of users, and commands of services |
 //! | `api` | the same over HTTP |
 //! | `connector` | the client of a service |
@@ -46,3 +46,4 @@ pub use self::event::{Event, EventType};
 pub use self::fallback::FallbackError;
 pub use engineio::client::Tls;
 pub use engineio::{OriginPolicy, Origins};
+pub use socketio_parser::{Binary, Value};

@@ -60,6 +60,17 @@ let note = next(anonymous, "notification");
 const event = { type: "notification", text: "hello" };
 assert.deepEqual(await ask(service, "emit_to_client", { client_id: anonymous.id, event }), [{ reached: 1 }]);
 assert.equal((await note)[0].source, "node");
+// Binary data arrives as it was sent, in both directions.
+const file = Buffer.from([1, 2, 3]);
+const typing = next(service, "chat:typing");
+bob.emit("chat:typing", { files: [file] });
+assert.deepEqual((await typing)[0].files, [file]);
+note = next(anonymous, "notification");
+assert.deepEqual(
+  await ask(service, "emit_to_client", { client_id: anonymous.id, event: { type: "notification", file } }),
+  [{ reached: 1 }],
+);
+assert.deepEqual((await note)[0].file, file);
 const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
 const post = async (op, body) =>
   (await fetch(`${url}/api/${op}`, { method: "POST", headers, body: JSON.stringify(body) })).json();

@@ -5,15 +5,24 @@
 //! | `settings` | environment variables |
 //! | `log` | log output to the standard error |
 //! | `secret` | comparison of secrets |
+//! | `listen` | listen addresses |
 //! | `serve` | an axum router on a port, with graceful shutdown |
+//! | `cors` | CORS of an API |
+//! | `failure` | responses to requests that fail |
 //! | `stop` | stop signals, and the exit code |
 
+mod cors;
+mod failure;
+mod listen;
 mod log;
 mod secret;
 mod serve;
 mod settings;
 mod stop;
 
+pub use self::cors::with_cors;
+pub use self::failure::{failure, with_error_bodies};
+pub use self::listen::{ListenError, listen};
 pub use self::log::{log, log_at};
 pub use self::secret::is_equal;
 pub use self::serve::{SHUTDOWN_TIMEOUT, serve, with_peer_addresses};

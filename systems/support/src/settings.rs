@@ -14,6 +14,16 @@ pub enum SettingError {
         /// The value of the variable.
         value: String,
     },
+    /// Another value was expected.
+    #[error("{name}: {value:?} is invalid; {expected} is expected")]
+    Invalid {
+        /// The name of the variable.
+        name: &'static str,
+        /// The value of the variable.
+        value: String,
+        /// The expected values.
+        expected: String,
+    },
     /// A secret was expected.
     #[error("{0}: an empty secret gives no protection")]
     Empty(&'static str),

@@ -33,13 +33,9 @@ impl Client {
                     if !self.up(&endpoint) {
                         break ConnectError::Closed;
                     }
-                    if let Some(opened) = opened.take() {
-                        // The caller may have stopped waiting.
-                        let _ = opened.send(Ok(()));
-                    }
                     debug!(url = %self.url(), "open");
                     let (inbox, messages) = mpsc::channel(options.connection.max_unhandled.max(1));
-                    let handlers = tokio::spawn(handle(self.clone(), messages));
+                    let handlers = tokio::spawn(handle(self.clone(), messages, opened.take()));
                     let reason = wire::drive(
                         ws,
                         &endpoint,
@@ -104,9 +100,18 @@ impl Drop for Running {
     }
 }
 
-/// Calls the handlers for the events of one connection, in order.
-async fn handle(client: Client, mut messages: mpsc::Receiver<Message>) {
+/// Calls the handlers for the events of one connection, in order. `opened` tells the caller of `connect` when those of
+/// `open` have returned.
+async fn handle(
+    client: Client,
+    mut messages: mpsc::Receiver<Message>,
+    opened: Option<oneshot::Sender<Result<(), ConnectError>>>,
+) {
     client.events().emit(ClientEvent::Open(client.clone())).await;
+    if let Some(opened) = opened {
+        // The caller may have stopped waiting.
+        let _ = opened.send(Ok(()));
+    }
     while let Some(message) = messages.recv().await {
         if matches!(message.kind(), MessageType::Text | MessageType::Binary) {
             client.events().emit(ClientEvent::Message(client.clone(), message)).await;

@@ -328,3 +328,27 @@ async fn a_hub_has_a_server_and_named_clients() {
     soon(served).await.unwrap().unwrap();
     soon(client.closed()).await;
 }
+
+/// Messages after `connect` follow those of the handlers of `open`, however long these take.
+#[tokio::test]
+async fn connect_returns_after_the_handlers_of_open() {
+    let server = Server::default();
+    let (sender, mut received) = mpsc::unbounded_channel();
+    server.on_message(move |_, _, message| {
+        let _ = sender.send(message.text().unwrap().to_owned());
+        async {}
+    });
+    let (addr, _served) = serve(&server, "127.0.0.1:0").await;
+    let client = Client::new(&format!("ws://{addr}"), quick()).unwrap();
+    client.on_open(|client| async move {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        client.send("hello").unwrap();
+    });
+    soon(client.connect()).await.unwrap();
+    client.send("second").unwrap();
+    assert_eq!(soon(received.recv()).await.unwrap(), "hello");
+    assert_eq!(soon(received.recv()).await.unwrap(), "second");
+    client.close();
+}

@@ -66,6 +66,44 @@ async fn pages_of_foreign_origins_are_refused() {
     }
 }
 
+/// As the README says, pages of `CORS_ORIGIN` may call the API: with a key and JSON browsers ask before they do.
+#[tokio::test]
+async fn pages_of_listed_origins_may_call_the_api() {
+    let mut program = Command::new(PROGRAM);
+    program.env("SOCKET_IO_PORT", "0").env("LOG_LEVEL", "OFF").env("CORS_ORIGIN", "https://good.test");
+    let (_program, url) = tests::served::start(&mut program).await;
+    let addr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let ask = async |method: &str, path: &str, origin: &str| {
+        let request = Request::new(method, path).header("origin", origin);
+        let request = request
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type");
+        request
+            .body(if method == "POST" { r#"{"event":{"type":"system:info"}}"# } else { "" })
+            .send(addr)
+            .await
+    };
+    let (good, evil) = ("https://good.test", "https://evil.test");
+    for (path, methods) in [("/api/broadcast", "POST"), ("/api/rooms", "GET,HEAD")] {
+        let preflight = ask("OPTIONS", path, good).await;
+        assert_eq!(preflight.status, 204, "{path}");
+        assert_eq!(preflight.header("access-control-allow-origin"), Some(good));
+        assert_eq!(preflight.header("access-control-allow-methods"), Some(methods));
+        assert_eq!(preflight.header("access-control-allow-headers"), Some("authorization, content-type"));
+        let refused = ask("OPTIONS", path, evil).await;
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, None));
+    }
+    for (method, path) in [("POST", "/api/broadcast"), ("GET", "/api/rooms")] {
+        let answer = ask(method, path, good).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some(good)));
+        let refused = ask(method, path, evil).await;
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, None));
+    }
+    // Socket.IO has its own headers, once.
+    let handshake = ask("GET", "/socket.io/?EIO=4&transport=polling", good).await;
+    assert_eq!(handshake.all("access-control-allow-origin"), [good]);
+}
+
 /// Requests of a script tag and `no-cors` requests have no Origin header, and a page whose host name resolves
 /// to this machine has its own origin.
 #[tokio::test]
@@ -91,12 +129,70 @@ async fn the_origin_check_cannot_be_bypassed() {
 
 #[tokio::test]
 async fn wrong_settings_are_reported() {
-    for (name, value) in
-        [("SOCKET_IO_PORT", "many"), ("LOG_LEVEL", "LOUD"), ("USERS", "some"), ("BUS_KEY", "")]
-    {
+    for (name, value) in [
+        ("SOCKET_IO_PORT", "many"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("USERS", "some"),
+        ("BUS_KEY", ""),
+    ] {
         let mut program = Command::new(PROGRAM);
         program.env("SOCKET_IO_PORT", "0").env(name, value).kill_on_drop(true);
         let output = soon(program.output()).await.unwrap();
         assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains(name));
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let _taken = tokio::net::TcpListener::bind(taken).await.unwrap();
+    let mut program = Command::new(PROGRAM);
+    program.env("SOCKET_IO_PORT", taken.port().to_string()).kill_on_drop(true);
+    let output = soon(program.output()).await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("SOCKET_IO_PORT: cannot listen on {taken}: ");
+    assert!(!output.status.success() && error.contains(&expected), "{error}");
+}
+
+/// The log that a program writes until it is ready, when its standard error is no terminal.
+async fn log_of(settings: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    let mut program = Command::new(PROGRAM);
+    program.env("SOCKET_IO_PORT", "0").env("LOG_LEVEL", "DEBUG").envs(settings.iter().copied());
+    program.stderr(std::fs::File::create(&file).unwrap());
+    let (_program, url) = tests::served::start(&mut program).await;
+    let service = crate::service("logged", &url.replace("0.0.0.0", "127.0.0.1"));
+    assert_eq!(soon(service.initialize()).await.unwrap(), service_bus::LinkState::Socket);
+    let mut log = String::new();
+    tests::raw::until(async || {
+        log = std::fs::read_to_string(&file).unwrap();
+        log.contains("logged")
+    })
+    .await;
+    log
+}
+
+#[tokio::test]
+async fn logs_are_without_colours_and_may_be_json() {
+    let log = log_of(&[]).await;
+    assert!(!log.contains('\u{1b}'), "{log}");
+    let log = log_of(&[("LOG_FORMAT", "json")]).await;
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["level"].is_string() && line["message"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_bus_without_a_key_on_all_addresses_is_warned_about() {
+    let warning = "without BUS_KEY every client";
+    for (host, key, is_warned) in
+        [("0.0.0.0", None, true), ("0.0.0.0", Some(KEY), false), ("127.0.0.1", None, false)]
+    {
+        let key: Vec<_> = key.map(|key| ("BUS_KEY", key)).into_iter().collect();
+        let log = log_of(&[&[("SOCKET_IO_HOST", host)][..], &key].concat()).await;
+        assert_eq!(log.contains(warning), is_warned, "{log}");
     }
 }

@@ -108,7 +108,7 @@ async fn the_http_api_is_used_without_a_connection() {
         Outcome { reached: 1 }
     );
     let received = soon(events.recv()).await.unwrap();
-    assert_eq!((received.source.as_str(), &received.fields), ("blocked", &event.fields));
+    assert_eq!((received.source.as_str(), received.field("text")), ("blocked", Some("by HTTP".to_owned())));
     assert_eq!(blocked.broadcast(event.clone()).await.unwrap().reached, 1);
     assert!(matches!(blocked.join("letters").await, Err(BusError::NotConnected)));
     assert!(matches!(blocked.emit_to_client("unknown", event.clone()).await, Err(BusError::Http(_))));

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use engineio::sync::Mutex;
 use http::Uri;
+use http::uri::PathAndQuery;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -65,12 +66,14 @@ impl Client {
         if !matches!(uri.scheme_str(), Some("ws" | "wss")) || uri.host().is_none_or(str::is_empty) {
             return Err(ConnectError::Url(uri));
         }
+        let uri = with_path(uri)?;
         let link = Mutex::new(LinkState::Idle);
         let changed = watch::Sender::new(());
         Ok(Self(Arc::new(Shared { uri, options, events: Emitter::new(), link, changed })))
     }
 
-    /// Connects. Returns when the connection is open, or when it has failed without further attempts.
+    /// Connects. Returns when the connection is open and the handlers of [`on_open`](Self::on_open) have returned, or when
+    /// it has failed without further attempts.
     pub async fn connect(&self) -> Result<(), ConnectError> {
         let (stop, stopped) = watch::channel(false);
         {
@@ -281,6 +284,18 @@ impl Client {
     fn link(&self) -> MutexGuard<'_, LinkState> {
         self.0.link.lock()
     }
+}
+
+/// A query without a path, as in `ws://example.com?token=x`, gets the path `/`: a request needs one.
+fn with_path(uri: Uri) -> Result<Uri, ConnectError> {
+    let Some(query) = uri.path_and_query().map(PathAndQuery::as_str).filter(|query| query.starts_with('?'))
+    else {
+        return Ok(uri);
+    };
+    let path: PathAndQuery = format!("/{query}").parse().map_err(|_| ConnectError::NoUrl)?;
+    let mut parts = uri.into_parts();
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).map_err(|_| ConnectError::NoUrl)
 }
 
 impl fmt::Debug for Client {

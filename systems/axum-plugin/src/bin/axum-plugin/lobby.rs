@@ -1,9 +1,9 @@
 //! The default namespace: messages go to all clients, and rooms may be joined.
 
 use axum_plugin::{SocketApi, SocketEvents};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use socketio_server::{Data, DisconnectReason, EmitError, Object, Socket};
+use socketio_server::{Data, DisconnectReason, EmitError, Object, Socket, Value};
 use tracing::info;
 
 use crate::rooms;
@@ -30,12 +30,15 @@ async fn disconnect(socket: Socket, reason: DisconnectReason) {
     info!(sid = socket.id(), %reason, "disconnected");
 }
 
-async fn message(
-    socket: Socket,
-    api: SocketApi,
-    Data(data): Data<serde_json::Value>,
-) -> Result<(), EmitError> {
-    api.emit("response", &json!({ "message": data, "from": socket.id() })).await
+/// A message as it is sent on. [`Value`] keeps binary data, for which serde_json's has no place.
+#[derive(Serialize)]
+struct Sent<'a> {
+    message: Value,
+    from: &'a str,
+}
+
+async fn message(socket: Socket, api: SocketApi, Data(message): Data<Value>) -> Result<(), EmitError> {
+    api.emit("response", &Sent { message, from: socket.id() }).await
 }
 
 async fn join_room(socket: Socket, api: SocketApi, Data(room): Data<String>) -> Result<(), Failure> {
@@ -52,7 +55,7 @@ async fn leave_room(socket: Socket, Data(room): Data<String>) -> Result<(), Emit
 #[derive(Deserialize)]
 struct ForRoom {
     room: String,
-    message: serde_json::Value,
+    message: Value,
 }
 
 async fn send_to_room(
@@ -60,6 +63,6 @@ async fn send_to_room(
     api: SocketApi,
     Data(Object(said)): Data<Object<ForRoom>>,
 ) -> Result<(), EmitError> {
-    let message = json!({ "from": socket.id(), "message": said.message });
+    let message = Sent { message: said.message, from: socket.id() };
     api.to(said.room).emit("room_message", &message).await
 }

@@ -2,7 +2,7 @@
 //!
 //! `axum-plugin [COMMAND]`, see [`axum_plugin::cli`]. `ADDRESS` sets the listen address (127.0.0.1:3000),
 //! `CORS_ORIGINS` the origins that may connect (a comma-separated list, or `*`), `TOKEN` the token of the
-//! namespace `/private`, and `RUST_LOG` the log filter.
+//! namespace `/private`, `RUST_LOG` the log filter, and `LOG_FORMAT` the format of the log (human, or json).
 
 mod chat;
 mod lobby;
@@ -19,13 +19,13 @@ use tracing::{Level, enabled, info};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    system_support::log();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    system_support::exit_code(run(&arguments).await)
+    system_support::exit_code(run().await)
 }
 
-async fn run(arguments: &[String]) -> Result<(), Failure> {
-    match cli::command(app()?, arguments)? {
+async fn run() -> Result<(), Failure> {
+    system_support::log()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match cli::command(app()?, &arguments)? {
         Command::Print(text) => print!("{text}"),
         Command::Serve(application) => serve(application).await?,
     }
@@ -62,7 +62,7 @@ fn app() -> Result<App, SettingError> {
 
 async fn serve(application: Application) -> Result<(), Failure> {
     let address = variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:3000".to_owned());
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let listener = system_support::listen("ADDRESS", address.as_str()).await?;
     let stop = system_support::stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(application.serve(listener, stop).await?)

@@ -6,6 +6,11 @@ use axum::response::{IntoResponse, Response};
 use axum_plugin::SocketApi;
 use http::StatusCode;
 use serde_json::{Value, json};
+use socketio_server::EmitError;
+use system_support::failure;
+
+/// Error of a client that is not connected.
+const NO_CLIENT: &str = "there is no such client";
 
 pub(crate) async fn about(api: SocketApi) -> Json<Value> {
     Json(
@@ -32,24 +37,24 @@ pub(crate) async fn tell_client(
 ) -> Response {
     match api.socket(&sid) {
         Some(socket) => answer(&socket.emit("private_msg", &json!({ "message": data })), 1),
-        None => StatusCode::NOT_FOUND.into_response(),
+        None => failure(StatusCode::NOT_FOUND, NO_CLIENT),
     }
 }
 
-pub(crate) async fn put_out(api: SocketApi, Path(sid): Path<String>) -> StatusCode {
+pub(crate) async fn put_out(api: SocketApi, Path(sid): Path<String>) -> Response {
     if api.socket(&sid).is_none() {
-        return StatusCode::NOT_FOUND;
+        return failure(StatusCode::NOT_FOUND, NO_CLIENT);
     }
     match api.disconnect("/", &sid).await {
-        Ok(()) => StatusCode::NO_CONTENT,
-        Err(_) => StatusCode::BAD_GATEWAY,
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => failure(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
 }
 
 /// A response with the number of reached clients, or with the error.
-fn answer<E>(emitted: &Result<(), E>, reached: usize) -> Response {
+fn answer(emitted: &Result<(), EmitError>, reached: usize) -> Response {
     match emitted {
         Ok(()) => Json(json!({ "reached": reached })).into_response(),
-        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+        Err(error) => failure(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! The bus as a program.
 //!
 //! `service-bus [serve]` runs the bus. `SOCKET_IO_PORT` (8000) and `SOCKET_IO_HOST` (127.0.0.1) set the
-//! listen address, `LOG_LEVEL` (INFO) the log level, `BUS_KEY` (none) the key of services, and `USERS`
+//! listen address, `LOG_LEVEL` (INFO) and `LOG_FORMAT` (human, or json) the log, `BUS_KEY` (none) the key of services, and `USERS`
 //! whether the user ids of clients are trusted (`believed`) or not (`unknown`); the default is `believed`
 //! without a key, and `unknown` with one. `CORS_ORIGIN` sets the origins that may connect: a comma-separated
 //! list, or `*`; the default is the same host. `ALLOWED_HOSTS` (none) lists further valid hosts of requests
@@ -18,8 +18,9 @@ mod user;
 use std::process::ExitCode;
 
 use service_bus::{Bus, BusOptions, OriginPolicy, Origins, Users};
-use system_support::{Failure, parsed, stop_signal, variable};
+use system_support::{Failure, listen, parsed, stop_signal, variable};
 use tokio::net::TcpListener;
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -45,8 +46,7 @@ fn log(default: &str) -> Result<(), Failure> {
         "OFF" => "off",
         _ => return Err(format!("LOG_LEVEL: there is no level {level}").into()),
     };
-    system_support::log_at(EnvFilter::new(filter));
-    Ok(())
+    Ok(system_support::log_at(EnvFilter::new(filter))?)
 }
 
 async fn serve() -> Result<(), Failure> {
@@ -60,8 +60,11 @@ async fn serve() -> Result<(), Failure> {
     };
     let origins: Origins = variable("CORS_ORIGIN").unwrap_or_default().split(',').collect();
     let host = variable("SOCKET_IO_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
-    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let listener = listen("SOCKET_IO_PORT", (host.as_str(), port)).await?;
     let mut origins = OriginPolicy::from(origins);
+    if key.is_none() && !listener.local_addr()?.ip().is_loopback() {
+        warn!(%host, "without BUS_KEY every client that can reach the bus may act as a service");
+    }
     if listener.local_addr()?.ip().is_loopback() {
         let hosts = variable("ALLOWED_HOSTS").unwrap_or_default();
         let hosts = hosts.split(',').map(str::trim).filter(|host| !host.is_empty());

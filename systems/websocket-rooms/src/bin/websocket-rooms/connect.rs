@@ -2,40 +2,57 @@
 
 use std::time::Duration;
 
+use system_support::{Failure, parsed};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::task::JoinSet;
 use websocket_rooms::{Client, ClientOptions, Group};
 
-use system_support::Failure;
-
-/// Runs until the input ends.
+/// Runs until the input ends, or all clients have given up. Fails if a client has given up.
 pub(crate) async fn run(urls: &[&str]) -> Result<(), Failure> {
-    let interval = match std::env::var("RECONNECT_INTERVAL") {
-        Ok(milliseconds) => Duration::from_millis(milliseconds.parse()?),
-        Err(_) => ClientOptions::default().reconnect_interval,
-    };
+    let defaults = ClientOptions::default();
+    let milliseconds = u64::try_from(defaults.reconnect_interval.as_millis()).unwrap_or(u64::MAX);
+    let interval = Duration::from_millis(parsed("RECONNECT_INTERVAL", milliseconds)?);
     let group = Group::default();
+    let mut running = JoinSet::new();
     for url in urls {
         let (name, url) = url.split_once('=').ok_or("a client is NAME=URL")?;
-        let options = ClientOptions { reconnect_interval: interval, ..ClientOptions::default() };
+        let options = ClientOptions { reconnect_interval: interval, ..defaults.clone() };
         let client = group.create_client_with(url, name, options)?;
         report(&client, name);
+        let name = name.to_owned();
         // Each client connects in a task of its own; its events report the result.
-        tokio::spawn(async move { client.connect().await });
+        running.spawn(async move {
+            if client.connect().await.is_ok() {
+                client.closed().await;
+            }
+            name
+        });
     }
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Some(line) = lines.next_line().await? {
-        if line == "/stats" {
-            println!("{}", serde_json::to_string(&group.stats())?);
-        } else {
-            println!("sent to {}", group.broadcast_all(line).clients);
+    let mut gave_up = Vec::new();
+    loop {
+        let line = tokio::select! {
+            line = lines.next_line() => line?,
+            // Nothing has closed the client.
+            Some(ended) = running.join_next() => {
+                let name = ended?;
+                println!("{name}: gave up");
+                gave_up.push(name);
+                if running.is_empty() {
+                    break;
+                }
+                continue;
+            }
+        };
+        match line.as_deref() {
+            None => break,
+            Some("/stats") => println!("{}", serde_json::to_string(&group.stats())?),
+            Some(line) => println!("sent to {}", group.broadcast_all(line).clients),
         }
     }
-    let closed: Vec<_> = group.named_clients();
     group.close();
-    for (_, client) in closed {
-        client.closed().await;
-    }
-    Ok(())
+    while running.join_next().await.is_some() {}
+    if gave_up.is_empty() { Ok(()) } else { Err(format!("{} gave up", gave_up.join(", ")).into()) }
 }
 
 fn report(client: &Client, name: &str) {

@@ -78,6 +78,7 @@ pub use self::cluster::ClusterError;
 pub use self::config::Config;
 pub use self::error::{ReloadError, StartError};
 pub use self::gateway::Gateway;
+pub use self::listen::Program;
 pub use self::listen::networks::NetworkError;
 pub use self::listen::tls::TlsError;
 pub use self::stats::disconnects::Disconnect;

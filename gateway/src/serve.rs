@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::gateway::Gateway;
 use crate::http::security_headers::SecurityHeaders;
-use crate::listen::Listener;
+use crate::listen::{Listener, Program};
 use crate::log::limit::LogLimits;
 use crate::response::{self, HttpResponse};
 use crate::{http as web, native};
@@ -37,10 +37,10 @@ impl Gateway {
         Ok(())
     }
 
-    /// Serves a port for clients only, over both protocols. Other requests get information and health checks,
-    /// but no API, page or metrics.
-    pub async fn serve_clients(&self, listener: TcpListener) -> io::Result<()> {
-        self.accept_clients(&listener, Listener::Clients).await;
+    /// Serves a port for clients only, over both protocols. Other requests get health checks, and information
+    /// that names the program. API, page and metrics do not exist there.
+    pub async fn serve_clients(&self, listener: TcpListener, program: Program) -> io::Result<()> {
+        self.accept_clients(&listener, Listener::Clients(program)).await;
         Ok(())
     }
 

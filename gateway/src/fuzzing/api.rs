@@ -10,7 +10,7 @@ use super::{KEY, LONG, body, client, run};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::http::{self as web, ROUTES};
-use crate::listen::Listener;
+use crate::listen::{Listener, Program};
 
 /// Flag: no key.
 const KEYLESS: u8 = 1;
@@ -75,7 +75,7 @@ fn with_ids(text: &[u8], ids: &[String]) -> Vec<u8> {
 /// Sends a request, twice if its flags say so.
 async fn send(gateway: &Gateway, route: usize, how: u8, text: &[u8], number: usize) {
     let listener = match how {
-        _ if how & CLIENTS != 0 => Listener::Clients,
+        _ if how & CLIENTS != 0 => Listener::Clients(Program::GATEWAY),
         _ if how & INTERNAL != 0 => Listener::Internal,
         _ => Listener::Public,
     };
@@ -91,7 +91,7 @@ async fn send(gateway: &Gateway, route: usize, how: u8, text: &[u8], number: usi
     let replayed = again.headers().contains_key("idempotency-replayed");
     let again = check(route.path, how, listener, again).await;
     let is_once = first.0 == StatusCode::OK
-        && listener != Listener::Clients
+        && !matches!(listener, Listener::Clients(_))
         && !route.path.ends_with("acquire-session");
     assert_eq!(replayed, is_once, "what was done is not done again");
     assert!(!replayed || again == first, "the answer is the same");
@@ -129,7 +129,7 @@ async fn check(
     assert!(!status.is_server_error(), "{path}: {status}");
     let is_free = path == "/api/openapi.json" || path.ends_with("acquire-session");
     let is_api = path.starts_with("/api/") && !is_free;
-    let is_open = listener != Listener::Clients;
+    let is_open = !matches!(listener, Listener::Clients(_));
     if is_open && how & KEYLESS != 0 && (is_api || path == "/metrics") {
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
     }

@@ -4,13 +4,14 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::gateway::Gateway;
+use crate::listen::Program;
 use crate::response::{self, HttpResponse};
 
-/// Response of `/info`: name, version and protocols of the gateway.
-pub(super) fn info(gateway: &Gateway) -> HttpResponse {
+/// Response of `/info`: name and version of the program, and the protocols of the gateway.
+pub(super) fn info(gateway: &Gateway, program: Program) -> HttpResponse {
     let mut info = json!({
-        "name": "socketio-gateway",
-        "version": crate::VERSION,
+        "name": program.name,
+        "version": program.version,
         "protocols": {
             "socketio": {"path": gateway.config().server.path},
             "native": {"path": "any other"},

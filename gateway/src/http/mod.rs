@@ -18,7 +18,7 @@ pub(crate) use self::routes::ROUTES;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::routes::Route;
 use crate::gateway::Gateway;
-use crate::listen::Listener;
+use crate::listen::{Listener, Program};
 use crate::response::{self, HttpResponse};
 
 /// Handles a request, and adds the CORS headers to the response.
@@ -27,8 +27,8 @@ pub(crate) async fn respond(
     request: Request<RequestBody>,
     listener: Listener,
 ) -> HttpResponse {
-    if listener == Listener::Clients {
-        return to_client(gateway, &request);
+    if let Listener::Clients(program) = listener {
+        return to_client(gateway, program, &request);
     }
     let allowed = cors::allowed(gateway.origins(), gateway.config().origins.credentials, &request);
     let mut response = answered(gateway, request, listener).await;
@@ -55,12 +55,16 @@ pub(crate) async fn respond_reserved(
 }
 
 /// Handles a request on a port for clients only: health checks, and information about the gateway.
-fn to_client(gateway: &Gateway, request: &Request<RequestBody>) -> HttpResponse {
+fn to_client(gateway: &Gateway, program: Program, request: &Request<RequestBody>) -> HttpResponse {
+    let path = request.uri().path();
     match action(gateway.origins(), request) {
         Ok(Action::Live) => info::live(),
         Ok(Action::Ready) => info::ready(gateway),
+        Ok(Action::Home | Action::Info) => info::info(gateway, program),
+        // The routes of operators are on other ports. A scraper would take information for metrics.
+        _ if ROUTES.iter().any(|route| route.path == path) => not_found(),
         // Other paths respond with the information, so that a caller on the wrong port learns where it is.
-        _ if matches!(*request.method(), Method::GET | Method::HEAD) => info::info(gateway),
+        _ if matches!(*request.method(), Method::GET | Method::HEAD) => info::info(gateway, program),
         _ => not_found(),
     }
 }
@@ -74,11 +78,11 @@ async fn answered(gateway: &Gateway, request: Request<RequestBody>, listener: Li
         return not_found();
     }
     match action {
-        Action::Home if listener == Listener::Internal => info::info(gateway),
+        Action::Home if listener == Listener::Internal => info::info(gateway, Program::GATEWAY),
         Action::Home if gateway.config().api.page => page::home(gateway, request.headers()),
         Action::PageFile(file) if gateway.config().api.page => page::file(file),
         Action::PageFile(_) => not_found(),
-        Action::Home | Action::Info => info::info(gateway),
+        Action::Home | Action::Info => info::info(gateway, Program::GATEWAY),
         Action::Api(call) => {
             let response = api::respond(gateway, call, request, listener).await;
             gateway.counters().calls.add(call.name(), response.status());

@@ -11,8 +11,22 @@ pub(crate) mod tls;
 pub(crate) enum Listener {
     /// Port for clients. It also serves the page, and the API unless operators have a separate port.
     Public,
-    /// Port for clients only.
-    Clients,
+    /// Port for clients only, with the name of its program.
+    Clients(Program),
     /// Port for operators.
     Internal,
+}
+
+/// Name and version of a program, as a port describes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The name, such as `socketio-gateway`.
+    pub name: &'static str,
+    /// The version.
+    pub version: &'static str,
+}
+
+impl Program {
+    /// This gateway.
+    pub const GATEWAY: Self = Self { name: "socketio-gateway", version: crate::VERSION };
 }

@@ -1,13 +1,14 @@
 //! Responses to plain requests and to pages of other origins.
 
 use serde_json::json;
-use socketio_gateway::Gateway;
+use socketio_gateway::{Gateway, Program};
 use tests::raw::{Polling, Request, WebSocket};
 use tokio::net::TcpListener;
 
 use crate::support::{Running, config, parsed, start};
 
 const KEY: &str = "a key for operators";
+const PROGRAM: Program = Program { name: "chat", version: "1.2.3" };
 
 #[tokio::test]
 async fn information_and_health() {
@@ -33,12 +34,16 @@ async fn a_port_for_clients_has_nothing_for_operators() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let serving = gateway.clone();
-    tokio::spawn(async move { serving.serve_clients(listener).await });
+    tokio::spawn(async move { serving.serve_clients(listener, PROGRAM).await });
     let running = Running { addr, gateway };
     running.both().await;
-    for path in ["/", "/info", "/metrics", "/api/rooms", "/nothing", "/page.js"] {
+    for path in ["/", "/info", "/nothing"] {
         let (status, info) = running.get(path).await;
-        assert_eq!((status, &info["name"]), (200, &json!("socketio-gateway")), "{path}");
+        assert_eq!((status, &info["name"], &info["version"]), (200, &json!("chat"), &json!("1.2.3")), "{path}");
+    }
+    for path in ["/metrics", "/api/rooms", "/api/broadcast", "/api/openapi.json", "/page.js"] {
+        let (status, error) = running.get(path).await;
+        assert_eq!((status, &error["error"]["code"]), (404, &json!("not_found")), "{path}");
     }
     assert_eq!(running.get("/health/live").await, (200, json!({"status": "ok"})));
     for path in ["/api/broadcast", "/api/auth/acquire-session", "/"] {

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::info;
 use crate::gateway::Gateway;
+use crate::listen::Program;
 use crate::response::{self, HttpResponse};
 
 /// File of the page.
@@ -34,7 +35,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> HttpResponse {
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut response =
-        if accepted.any(|value| value.contains("text/html")) { file(&HOME) } else { info::info(gateway) };
+        if accepted.any(|value| value.contains("text/html")) { file(&HOME) } else { info::info(gateway, Program::GATEWAY) };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }

@@ -11,6 +11,8 @@ pub mod ports;
 #[cfg(unix)]
 pub mod postgres;
 pub mod program;
+#[cfg(unix)]
+pub mod proxy;
 pub mod python;
 pub mod random;
 pub mod raw;

@@ -13,7 +13,7 @@ use tokio::process::Child;
 
 use crate::cluster::nodes;
 use crate::deploy::{after, in_force, one};
-use crate::proxies::{NGINX, Proxy};
+use crate::proxies::{NGINX, Proxy, in_front_of};
 use crate::support::Running;
 
 const COMPOSE: &str = include_str!("../../deploy/cluster/compose.yaml");
@@ -48,7 +48,7 @@ async fn clients_of_npm_meet_behind_nginx_in_front_of_two_gateways() {
     let site =
         SITE.replace("gateway-1:8000", &a.addr.to_string()).replace("gateway-2:8000", &b.addr.to_string());
     let arguments = ["-p", "FOLDER", "-c", "main.conf", "-e", "stderr"];
-    let proxy = Proxy::start(&a, &site, "nginx", &arguments, NGINX).await;
+    let proxy = in_front_of(&a, &site, "nginx", &arguments, NGINX).await;
     for transports in ["polling,websocket", "websocket", "polling"] {
         let mut process = talk(&proxy, transports).await;
         let clients = clients_of(&a).await;

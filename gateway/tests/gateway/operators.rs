@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::raw::Request;
 
-use crate::proxies::{APACHE, NGINX, Proxy};
+use crate::proxies::{APACHE, NGINX, in_front_of};
 use crate::support::{Running, start};
 
 /// Headers that proxies add, and that clients may forge.
@@ -45,7 +45,7 @@ async fn admits_only_with_a_key(running: &Running, site: &str, program: &str, ar
         "apache2" => APACHE,
         _ => "",
     };
-    let proxy = Proxy::start(running, site, program, arguments, around).await;
+    let proxy = in_front_of(running, site, program, arguments, around).await;
     let hosts = ["localhost".to_owned(), running.addr.to_string()];
     let status = async |(method, path): (&str, &str), host: &str, headers: &[(&str, &[u8])]| {
         let mut request = Request::with_host(method, path, host);

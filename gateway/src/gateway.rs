@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use engineio::sync::Mutex;
 use engineio::{Accepting, ConnectionCount, Origins};
-use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket};
+use socketio_server::{Namespace, Server};
 use tokio::sync::Notify;
 
 use crate::auth::guard::Guard;
@@ -16,7 +16,6 @@ use crate::builtin;
 use crate::cluster::{Answerer, Cluster};
 use crate::config::{Config, InvalidSetting, Secret, changes};
 use crate::error::{ReloadError, StartError};
-use crate::error_event;
 use crate::limits::address_limits::AddressLimits;
 use crate::limits::namespace_limit::NamespaceLimit;
 use crate::limits::rate_limit;
@@ -26,9 +25,10 @@ use crate::listen::tls::Tls;
 use crate::live_stats;
 use crate::server;
 use crate::shared::{self, SharedState};
-use crate::stats::counters::{Counters, NamespaceCounters};
+use crate::stats::counters::Counters;
 use crate::stats::disconnects::Disconnects;
 use crate::stats::snapshot::Stats;
+use crate::stats::sockets::count_sockets;
 use crate::webhooks::Webhooks;
 
 /// Handle to a gateway. Clones refer to the same gateway.
@@ -78,6 +78,16 @@ impl Gateway {
     ///
     /// A node of a cluster must be created within a runtime of tokio. It does not wait for Redis or PostgreSQL.
     pub fn new(config: Config) -> Result<Self, StartError> {
+        Self::build(config, true)
+    }
+
+    /// The same without the built-in events of clients, the relay and the event `connected`, for a program whose clients
+    /// have events of its own only.
+    pub fn without_events(config: Config) -> Result<Self, StartError> {
+        Self::build(config, false)
+    }
+
+    fn build(config: Config, has_events: bool) -> Result<Self, StartError> {
         first_invalid(&config)?;
         let config = Arc::new(config);
         let origins: Origins = config.origins.allowed.iter().collect();
@@ -104,7 +114,9 @@ impl Gateway {
             cluster.require_revocations(&namespace, &tokens);
             guard.register(&namespace);
             rate_limit::register(&namespace, &config.limits);
-            builtin::register(&namespace, &config, &counters.refused);
+            if has_events {
+                builtin::register(&namespace, &config, &counters.refused);
+            }
             webhooks.register(&namespace, config.events.relay);
             count_sockets(&namespace, &disconnects, &counters.namespace(name));
             let broadcasts = Arc::clone(&counters.broadcasts);
@@ -363,37 +375,4 @@ fn namespace(io: &Server, name: &str) -> Result<Namespace, StartError> {
     } else {
         Ok(io.of(name))
     }
-}
-
-/// Counts connected and disconnected clients, and dropped events and acknowledgements.
-fn count_sockets(
-    namespace: &Namespace,
-    disconnects: &Arc<Disconnects>,
-    namespace_counters: &Arc<NamespaceCounters>,
-) {
-    let on_connect = Arc::clone(namespace_counters);
-    namespace.on_connect(move || {
-        on_connect.connected.add();
-        async {}
-    });
-    let (disconnects, on_disconnect) = (Arc::clone(disconnects), Arc::clone(namespace_counters));
-    namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
-        on_disconnect.disconnected.add();
-        disconnects.add(&socket, reason);
-        async {}
-    });
-    let namespace_counters = Arc::clone(namespace_counters);
-    namespace.on_error(move |socket, error| {
-        if let HandlerError::Answer(_) = error {
-            namespace_counters.lost_acks.add();
-        } else {
-            namespace_counters.refused_events.add();
-        }
-        tracing::debug!(id = socket.id(), error = %error.for_log(), "event or acknowledgement dropped");
-        // A client that requested an acknowledgement received the error with it. The event informs all other
-        // clients.
-        if let HandlerError::Extract { event, source } = error {
-            error_event::emit(socket, event, source);
-        }
-    });
 }

@@ -24,6 +24,7 @@
 //! - `serve`: accepts connections and dispatches their requests. `listen`: the parts of a listener: TLS, the
 //!   client address behind proxies, and the detection of exhausted file descriptors.
 //! - `gateway`: the server of both protocols, with its settings and shared state. `server`: its Socket.IO server.
+//! - `endpoints`: HTTP endpoints of an embedding program.
 //! - `auth`: authentication of clients and operators. `limits`: rate limits, and limits per client address.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so all features work for
 //!   both protocols.
@@ -44,6 +45,7 @@ mod builtin;
 pub mod cli;
 mod cluster;
 pub mod config;
+mod endpoints;
 mod error;
 mod error_event;
 mod expiring;
@@ -71,13 +73,16 @@ mod webhooks;
 #[cfg(unix)]
 mod workers;
 
+pub use self::auth::holder::TokenHolder;
 pub use self::auth::tokens::{JwksError, SessionError, SessionToken, TokenError};
-pub use self::auth::user::USER_ROOM;
+pub use self::auth::user::{USER_ROOM, metadata, user};
 pub use self::builtin::room_name::RoomError;
 pub use self::cluster::ClusterError;
 pub use self::config::Config;
+pub use self::endpoints::Endpoints;
 pub use self::error::{ReloadError, StartError};
 pub use self::gateway::Gateway;
+pub use self::http::once::OnceError;
 pub use self::listen::Program;
 pub use self::listen::networks::NetworkError;
 pub use self::listen::tls::TlsError;

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body;
 use tokio::net::TcpListener;
 
+use crate::endpoints::Endpoints;
 use crate::gateway::Gateway;
 use crate::http::security_headers::SecurityHeaders;
 use crate::listen::{Listener, Program};
@@ -33,14 +34,20 @@ impl Gateway {
     /// Serves the connections of a listener until the gateway is [drained](Self::drain), over TLS if the
     /// settings name a certificate.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        self.accept_clients(&listener, Listener::Public).await;
+        self.accept_clients(&listener, Listener::Public, None).await;
+        Ok(())
+    }
+
+    /// The same as [`serve`](Self::serve), with further HTTP endpoints.
+    pub async fn serve_with(&self, listener: TcpListener, endpoints: Arc<dyn Endpoints>) -> io::Result<()> {
+        self.accept_clients(&listener, Listener::Public, Some(endpoints)).await;
         Ok(())
     }
 
     /// Serves a port for clients only, over both protocols. Other requests get health checks, and information
     /// that names the program. API, page and metrics do not exist there.
     pub async fn serve_clients(&self, listener: TcpListener, program: Program) -> io::Result<()> {
-        self.accept_clients(&listener, Listener::Clients(program)).await;
+        self.accept_clients(&listener, Listener::Clients(program), None).await;
         Ok(())
     }
 
@@ -64,18 +71,23 @@ impl Gateway {
         response
     }
 
-    async fn accept_clients(&self, listener: &TcpListener, kind: Listener) {
+    async fn accept_clients(
+        &self,
+        listener: &TcpListener,
+        kind: Listener,
+        endpoints: Option<Arc<dyn Endpoints>>,
+    ) {
         // A gateway that does not know this one would refuse requests for its sessions.
         self.cluster().peers_ready().await;
         match self.tls() {
             Some(tls) => {
                 let watch = Arc::clone(tls).watch();
                 tokio::select! {
-                    () = self.accept(listener, kind) => {}
+                    () = self.accept(listener, kind, endpoints) => {}
                     () = watch => {}
                 }
             }
-            None => self.accept(listener, kind).await,
+            None => self.accept(listener, kind, endpoints).await,
         }
     }
 
@@ -89,13 +101,13 @@ impl Gateway {
             let message = "internal.allow_without_key needs a loopback address";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        self.accept(&listener, Listener::Internal).await;
+        self.accept(&listener, Listener::Internal, None).await;
         Ok(())
     }
 
-    async fn accept(&self, listener: &TcpListener, kind: Listener) {
+    async fn accept(&self, listener: &TcpListener, kind: Listener, endpoints: Option<Arc<dyn Endpoints>>) {
         let tls = self.tls().filter(|_| kind != Listener::Internal).map(Arc::clone);
-        let server = self.http_server(kind, tls.is_some());
+        let server = self.http_server(kind, tls.is_some(), endpoints);
         self.add_port(server.connections(), server.accepting());
         match tls {
             Some(tls) => {
@@ -109,7 +121,7 @@ impl Gateway {
         }
     }
 
-    fn http_server(&self, kind: Listener, tls: bool) -> HttpServer {
+    fn http_server(&self, kind: Listener, tls: bool, endpoints: Option<Arc<dyn Endpoints>>) -> HttpServer {
         let gateway = self.clone();
         let security_headers = Arc::new(SecurityHeaders::new(self.config(), self.origins(), tls));
         let routes = Routes::new(move |mut request: Request<RequestBody>| {
@@ -117,9 +129,13 @@ impl Gateway {
                 request.extensions_mut().insert(Secure);
             }
             let (gateway, security_headers) = (gateway.clone(), Arc::clone(&security_headers));
+            let endpoints = endpoints.clone();
             async move {
                 let is_socketio = gateway.io().engine().matches(request.uri().path());
-                let mut response = respond(&gateway, request, kind).await;
+                let mut response = match endpoints {
+                    Some(endpoints) => respond_with(&gateway, request, kind, &*endpoints).await,
+                    None => respond(&gateway, request, kind).await,
+                };
                 security_headers.add(response.headers_mut(), is_socketio);
                 if gateway.is_handed_over() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                     // The next request of the client reaches the process that goes on.
@@ -182,6 +198,27 @@ fn report_tls<B>(gateway: &Gateway, request: &mut Request<B>, peer: SocketAddr) 
         Some(true) => drop(request.extensions_mut().insert(Secure)),
         Some(false) => drop(request.extensions_mut().remove::<Secure>()),
         None => {}
+    }
+}
+
+/// Handles a request with the endpoints of the embedding program.
+async fn respond_with(
+    gateway: &Gateway,
+    request: Request<RequestBody>,
+    listener: Listener,
+    endpoints: &dyn Endpoints,
+) -> HttpResponse {
+    if !endpoints.admits(request.headers()) {
+        let message = "this origin may not connect";
+        return response::failure(StatusCode::FORBIDDEN, "forbidden_origin", message);
+    }
+    let path = request.uri().path();
+    if gateway.io().engine().matches(path) || is_websocket_request(request.headers()) {
+        return respond(gateway, request, listener).await;
+    }
+    match endpoints.methods(path) {
+        Some(methods) => web::respond_with(gateway, request, endpoints, methods).await,
+        None => respond(gateway, request, listener).await,
     }
 }
 

@@ -13,7 +13,7 @@ const USER: &str = "user";
 const METADATA: &str = "metadata";
 
 /// User of a socket; `None` if the client is anonymous.
-pub(crate) fn user(socket: &Socket) -> Option<String> {
+pub fn user(socket: &Socket) -> Option<String> {
     socket.data().get(USER)
 }
 
@@ -47,8 +47,8 @@ pub(crate) fn rooms(socket: &Socket) -> Vec<String> {
     rooms.map(|room| room.to_string()).collect()
 }
 
-/// Metadata of the socket.
-pub(crate) fn metadata(socket: &Socket) -> Map<String, Value> {
+/// Metadata of a socket: the claims of `auth.metadata_claims`, and changes by operators and the backend.
+pub fn metadata(socket: &Socket) -> Map<String, Value> {
     socket.data().get(METADATA).unwrap_or_default()
 }
 

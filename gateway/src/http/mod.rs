@@ -4,6 +4,7 @@ mod api;
 mod cors;
 mod info;
 mod metrics;
+pub(crate) mod once;
 mod page;
 mod routes;
 pub(crate) mod security_headers;
@@ -17,6 +18,7 @@ use self::routes::Action;
 pub(crate) use self::routes::ROUTES;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::routes::Route;
+use crate::endpoints::Endpoints;
 use crate::gateway::Gateway;
 use crate::listen::{Listener, Program};
 use crate::response::{self, HttpResponse};
@@ -32,6 +34,29 @@ pub(crate) async fn respond(
     }
     let allowed = cors::allowed(gateway.origins(), gateway.config().origins.credentials, &request);
     let mut response = answered(gateway, request, listener).await;
+    if let Some(allowed) = allowed {
+        allowed.add_to(response.headers_mut());
+    }
+    response
+}
+
+/// Handles a request to an endpoint of the embedding program with these methods.
+pub(crate) async fn respond_with(
+    gateway: &Gateway,
+    request: Request<RequestBody>,
+    endpoints: &dyn Endpoints,
+    methods: &[Method],
+) -> HttpResponse {
+    let allowed = cors::allowed(gateway.origins(), gateway.config().origins.credentials, &request);
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    let mut response = if !methods.contains(method) {
+        let allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        wrong_method(gateway.origins(), &request, &allowed)
+    } else if gateway.origins().allow(request.headers()) {
+        endpoints.respond(request).await
+    } else {
+        response::failure(StatusCode::FORBIDDEN, "forbidden_origin", "this origin may not use the API")
+    };
     if let Some(allowed) = allowed {
         allowed.add_to(response.headers_mut());
     }
@@ -111,15 +136,20 @@ fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, B
         return Ok(route.action);
     }
     let allowed: Vec<&str> = at_path.map(|route| route.method.as_str()).collect();
+    Err(Box::new(wrong_method(origins, request, &allowed)))
+}
+
+/// Response to a request whose method its path does not have, which may be a preflight.
+fn wrong_method(origins: &Origins, request: &Request<RequestBody>, allowed: &[&str]) -> HttpResponse {
     if cors::is_preflight(request) {
-        return Err(Box::new(cors::preflight(origins, request.headers(), &allowed.join(", "))));
+        return cors::preflight(origins, request.headers(), &allowed.join(", "));
     }
     let mut refused =
         response::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed");
     if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
         refused.headers_mut().insert(header::ALLOW, allowed);
     }
-    Err(Box::new(refused))
+    refused
 }
 
 fn not_found() -> HttpResponse {

@@ -3,3 +3,4 @@
 pub(crate) mod counters;
 pub(crate) mod disconnects;
 pub(crate) mod snapshot;
+pub(crate) mod sockets;

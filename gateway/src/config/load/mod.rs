@@ -124,6 +124,19 @@ impl Sources {
         self.merge(self.file()?).config()
     }
 
+    /// Loads the configuration of a program that embeds the gateway. The file may have these further sections, which are
+    /// returned as they are, as a JSON tree.
+    pub fn load_with(&self, sections: &[&str]) -> Result<(Config, Map<String, Value>), Vec<LoadError>> {
+        let mut file = self.file()?;
+        let mut own = Map::new();
+        for section in sections {
+            if let Some(settings) = file.tree.remove(*section) {
+                own.insert((*section).to_owned(), settings);
+            }
+        }
+        Ok((self.merge(file).config()?, own))
+    }
+
     /// The settings that these sources contain, without defaults, as a JSON tree.
     pub(crate) fn given(&self) -> Result<Map<String, Value>, Vec<LoadError>> {
         self.load()?;

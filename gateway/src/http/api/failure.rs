@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::super::once::OnceError;
 use crate::node::clients::ClientError;
 use crate::response::{self, HttpResponse};
 
@@ -43,6 +44,12 @@ impl Failure {
 
     pub(in crate::http) fn into_response(self) -> HttpResponse {
         response::json(self.status, &self.to_json())
+    }
+}
+
+impl From<OnceError> for Failure {
+    fn from(OnceError { status, code, message }: OnceError) -> Self {
+        Self { status, code, message }
     }
 }
 

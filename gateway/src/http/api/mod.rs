@@ -13,34 +13,27 @@ mod sessions;
 
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use engineio::{Query, RequestBody};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 use socketio_server::Object;
 
 pub(super) use self::call::Call;
 use self::failure::Failure;
+use super::once;
 use crate::auth::operators;
 use crate::gateway::Gateway;
 use crate::listen::Listener;
 use crate::response::HttpResponse;
-use crate::shared::{KeyState, Reservation, Unavailable};
 
 /// OpenAPI description of all routes.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 
 /// Timeout for receiving the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Header with the idempotency key of a call.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 /// Handles an API request.
 pub(super) async fn respond(
@@ -90,71 +83,12 @@ async fn discard(gateway: &Gateway, body: &mut RequestBody) {
 
 /// Carries out a call; with an idempotency key at most once.
 async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result<HttpResponse, Failure> {
-    let Some(key) = idempotency_key(head)? else {
-        let data = actions::carry_out(gateway, call, &body).await?;
-        return Ok(failure::of_bytes(failure::to_bytes(&data)));
+    let (carrying_out, carried_out) = (gateway.clone(), body.clone());
+    let work = async move {
+        let done = actions::carry_out(&carrying_out, call, &carried_out).await;
+        done.map(|data| failure::to_bytes(&data))
     };
-    let unavailable = |error: Unavailable| {
-        let message = format!("the call was not carried out: {error}");
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, "cluster_unavailable", message)
-    };
-    match gateway.shared().reserve(key, &digest(call, &body)).await.map_err(unavailable)? {
-        KeyState::New(ticket) => keep(gateway, call, body, ticket).await,
-        KeyState::TooLarge => {
-            let message = "the call was carried out, and its response was too large to be stored";
-            Err(Failure::new(StatusCode::CONFLICT, "response_lost", message))
-        }
-        KeyState::Done(response) => {
-            let mut response = failure::of_bytes(response);
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-            Ok(response)
-        }
-        KeyState::Running => {
-            let message = "the call with this idempotency-key is still being carried out";
-            Err(Failure::new(StatusCode::CONFLICT, "in_progress", message))
-        }
-        KeyState::Other => {
-            let message = "the idempotency-key was used for another call";
-            Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", message))
-        }
-    }
-}
-
-/// Carries out a call in a task of its own, which completes even if the connection breaks. Otherwise a retry
-/// could carry out the call a second time.
-async fn keep(
-    gateway: &Gateway,
-    call: Call,
-    body: Bytes,
-    ticket: Box<dyn Reservation>,
-) -> Result<HttpResponse, Failure> {
-    let gateway = gateway.clone();
-    let work = tokio::spawn(async move {
-        let done = actions::carry_out(&gateway, call, &body).await.map(|data| failure::to_bytes(&data));
-        if let Ok(response) = &done {
-            ticket.done(response.clone()).await;
-        }
-        done
-    });
-    let stopped =
-        |_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the call was not finished");
-    Ok(failure::of_bytes(work.await.map_err(stopped)??))
-}
-
-/// Digest of a call, the same on all nodes.
-fn digest(call: Call, body: &[u8]) -> String {
-    let mut context = Context::new(&SHA256);
-    for part in [call.name().as_bytes(), &[0], body] {
-        context.update(part);
-    }
-    BASE64_URL_SAFE_NO_PAD.encode(context.finish())
-}
-
-fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {
-    let Some(key) = head.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()));
-    let invalid = || Failure::bad_request("the idempotency-key has 1 to 255 visible characters");
-    key.map(Some).ok_or_else(invalid)
+    once::once(gateway, call.name(), head, &body, work).await
 }
 
 /// Checks that a request comes from an operator: its origin, and its key unless the port needs none.

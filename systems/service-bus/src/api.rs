@@ -1,117 +1,220 @@
 //! The HTTP API: the same commands, for services that cannot hold a connection.
 
 use std::future::Future;
-use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, Collected, Limited};
+use bytes::Bytes;
+use engineio::{OriginPolicy, RequestBody};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
+use socketio_gateway::response::{self, HttpResponse};
+use socketio_gateway::{Endpoints, OnceError};
 use socketio_parser::Value;
-use system_support::failure;
-use tokio::net::TcpListener;
 
 use crate::bus::Bus;
 use crate::command::{Command, CommandError};
+use crate::services::Refusal;
 
-/// Maximum body size in bytes: the maximum size of a Socket.IO message.
-const MAX_BODY: usize = 1_000_000;
+/// OpenAPI description of the API.
+pub const OPENAPI: &str = include_str!("../openapi.json");
+
 /// Deadline for reading a body, also for a body that is discarded.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-impl Bus {
-    /// Socket.IO and the API, as one router.
-    pub fn router(&self) -> Router {
-        let api = Router::new()
-            .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
-            .route("/api/rooms", get(rooms).fallback(no_method))
-            .route("/api/ready", get(ready).fallback(no_method))
-            .fallback(nothing)
-            .route("/api/{op}", post(command).fallback(no_method))
-            .with_state(self.clone());
-        // Socket.IO in front has CORS headers of its own.
-        let router = system_support::with_cors(api, self.origins().clone()).layer(self.io().layer());
-        system_support::with_peer_addresses(router)
-    }
+/// The endpoints of a bus.
+pub(crate) struct Api {
+    bus: Bus,
+    origins: OriginPolicy,
+}
 
-    /// Serves until `stop` completes. Then all clients are disconnected, and requests in flight have ten
-    /// seconds to finish.
-    pub async fn serve(
-        &self,
-        listener: TcpListener,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        let bus = self.clone();
-        let stopped = async move {
-            stop.await;
-            bus.close().await;
-        };
-        system_support::serve(listener, self.router(), stopped, system_support::SHUTDOWN_TIMEOUT).await
+/// The content of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    /// A command of this name.
+    Command(&'static str),
+    Rooms,
+    Ready,
+    OpenApi,
+}
+
+/// The routes besides those of the commands, all with GET.
+const QUERIES: [(&str, Action); 3] =
+    [("/api/rooms", Action::Rooms), ("/api/ready", Action::Ready), ("/api/openapi.json", Action::OpenApi)];
+
+/// The paths and methods of the API.
+#[cfg(test)]
+pub(crate) fn routes() -> impl Iterator<Item = (String, &'static str)> {
+    let commands = Command::OPS.into_iter().map(|op| (format!("/api/{op}"), "POST"));
+    commands.chain(QUERIES.into_iter().map(|(path, _)| (path.to_owned(), "GET")))
+}
+
+fn action(path: &str) -> Option<Action> {
+    if let Some((_, action)) = QUERIES.into_iter().find(|(known, _)| *known == path) {
+        return Some(action);
+    }
+    let op = path.strip_prefix("/api/")?;
+    Command::OPS.into_iter().find(|known| *known == op).map(Action::Command)
+}
+
+impl Api {
+    pub(crate) fn new(bus: Bus, origins: OriginPolicy) -> Self {
+        Self { bus, origins }
     }
 }
 
-async fn command(
-    State(bus): State<Bus>,
-    Path(op): Path<String>,
-    headers: HeaderMap,
-    mut body: Body,
-) -> Response {
-    let answer = obeyed(&bus, &op, &headers, &mut body).await;
-    discard(&mut body).await;
-    answer
+impl Endpoints for Api {
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        self.origins.allow(headers)
+    }
+
+    fn methods(&self, path: &str) -> Option<&'static [Method]> {
+        Some(match action(path)? {
+            Action::Command(_) => &[Method::POST],
+            Action::Rooms | Action::Ready | Action::OpenApi => &[Method::GET],
+        })
+    }
+
+    fn respond(&self, request: Request<RequestBody>) -> Pin<Box<dyn Future<Output = HttpResponse> + Send>> {
+        let bus = self.bus.clone();
+        Box::pin(async move {
+            let (head, mut body) = request.into_parts();
+            let answered = respond(&bus, &head, &mut body).await;
+            // A client that sent `Expect` waits for 100 Continue and has not sent the body.
+            if answered.is_err() && !head.headers.contains_key(header::EXPECT) {
+                discard(&bus, &mut body).await;
+            }
+            answered.unwrap_or_else(ApiError::into_response)
+        })
+    }
 }
 
-async fn obeyed(bus: &Bus, op: &str, headers: &HeaderMap, body: &mut Body) -> Response {
-    if !Command::OPS.contains(&op) {
-        return failure(StatusCode::NOT_FOUND, "there is nothing at this path");
+/// Error of a request.
+enum ApiError {
+    Failed(StatusCode, &'static str, String),
+    Once(OnceError),
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: &str) -> Self {
+        Self::Failed(status, code, message.to_owned())
     }
-    if let Err(refused) = admit(bus, headers) {
-        return *refused;
-    }
-    // The key is checked first, so that no body of an unauthorized client is held.
-    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
-    let body = match read.map(|read| read.map(Collected::to_bytes)) {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            let message = "the body is too large, or did not come whole";
-            return failure(StatusCode::PAYLOAD_TOO_LARGE, message);
+
+    fn into_response(self) -> HttpResponse {
+        match self {
+            Self::Failed(status, code, message) => response::failure(status, code, &message),
+            Self::Once(error) => error.into_response(),
         }
-        Err(_) => return failure(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+    }
+}
+
+impl From<OnceError> for ApiError {
+    fn from(error: OnceError) -> Self {
+        Self::Once(error)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Key => {
+                Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "the key of services is missing or wrong")
+            }
+            Refusal::Name => Self::new(StatusCode::FORBIDDEN, "forbidden", &refusal.to_string()),
+        }
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        let (status, code) = match error {
+            CommandError::NoClient => (StatusCode::NOT_FOUND, "no_client"),
+            CommandError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "not_sent"),
+        };
+        Self::new(status, code, &error.to_string())
+    }
+}
+
+async fn respond(bus: &Bus, head: &Parts, body: &mut RequestBody) -> Result<HttpResponse, ApiError> {
+    let Some(action) = action(head.uri.path()) else {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", "unknown path"));
     };
-    let data: Value = match serde_json::from_slice(&body) {
-        Ok(data) => data,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    let source = data.get("source").as_str().filter(|source| !source.is_empty()).unwrap_or("http");
-    let done = match Command::read(op, &data) {
-        Ok(command) => bus.carry_out(command, source).await,
-        Err(error) => Err(error),
-    };
-    match done {
-        Ok(outcome) => Json(json!({ "success": true, "reached": outcome.reached })).into_response(),
-        Err(error) => {
-            let status = match error {
-                CommandError::NoClient => StatusCode::NOT_FOUND,
-                CommandError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                _ => StatusCode::SERVICE_UNAVAILABLE,
+    match action {
+        Action::OpenApi => Ok(response::of(StatusCode::OK, "application/json", OPENAPI)),
+        Action::Ready => {
+            let name = sender(bus, head, None).await?;
+            Ok(response::json(StatusCode::OK, &json!({ "success": true, "service": name })))
+        }
+        Action::Rooms => {
+            sender(bus, head, None).await?;
+            Ok(response::json(StatusCode::OK, &json!({ "success": true, "rooms": bus.rooms() })))
+        }
+        Action::Command(op) => {
+            // The key is checked first, so that no body of an unauthorized client is held.
+            sender(bus, head, None).await?;
+            let body = read(bus, body).await?;
+            let data: Value = serde_json::from_slice(&body)
+                .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", &error.to_string()))?;
+            let name = sender(bus, head, data.get("source").as_str()).await?;
+            let command = Command::read(op, &data)?;
+            let carrying_out = bus.clone();
+            // A repeated call of another service is another call.
+            let call = format!("bus/{name}/{op}");
+            let work = async move {
+                let outcome = carrying_out.carry_out(command, &name).await?;
+                let body = json!({ "success": true, "reached": outcome.reached });
+                Ok(body.to_string().into())
             };
-            failure(status, &error.to_string())
+            bus.gateway().once(&call, head, &body, work).await
+        }
+    }
+}
+
+/// The name of the service that sends a request, by its token or its key. With a key for several services it is the
+/// `source` of the request.
+async fn sender(bus: &Bus, head: &Parts, source: Option<&str>) -> Result<String, ApiError> {
+    let brought = bearer(&head.headers);
+    if let Some(holder) = match brought {
+        Some(token) => bus.gateway().check_token(token).await,
+        None => None,
+    } {
+        return bus.services().claimed(&holder.metadata).ok_or_else(|| {
+            ApiError::new(StatusCode::FORBIDDEN, "forbidden", "the token is not that of a service")
+        });
+    }
+    Ok(bus.services().name_of(brought, source)?)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+async fn read(bus: &Bus, body: &mut RequestBody) -> Result<Bytes, ApiError> {
+    let limited = Limited::new(body, bus.gateway().config().transport.max_payload_bytes);
+    match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let message = "the body is larger than transport.max_payload_bytes";
+            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
+        }
+        Ok(Err(_)) => Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "the body is incomplete")),
+        Err(_) => {
+            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time"))
         }
     }
 }
 
 /// Reads the rest of a body up to a limit. Closing a connection with unread data resets it, and a client that
 /// is still writing would never see the response.
-async fn discard(body: &mut Body) {
+async fn discard(bus: &Bus, body: &mut RequestBody) {
     let rest = async {
-        let mut left = MAX_BODY;
+        let mut left = bus.gateway().config().transport.max_payload_bytes;
         while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, bytes::Bytes::len));
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
             if left == 0 {
                 return;
             }
@@ -121,76 +224,23 @@ async fn discard(body: &mut Body) {
     let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
 }
 
-async fn nothing() -> Response {
-    failure(StatusCode::NOT_FOUND, "there is nothing at this path")
-}
-
-async fn no_method() -> Response {
-    failure(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
-}
-
-async fn rooms(State(bus): State<Bus>, headers: HeaderMap) -> Response {
-    match admit(&bus, &headers) {
-        Ok(()) => Json(json!({ "success": true, "rooms": bus.rooms() })).into_response(),
-        Err(refused) => *refused,
-    }
-}
-
-/// Readiness check: whether the bus accepts requests with these credentials.
-async fn ready(State(bus): State<Bus>, headers: HeaderMap) -> Response {
-    match admit(&bus, &headers) {
-        Ok(()) => Json(json!({ "success": true })).into_response(),
-        Err(refused) => *refused,
-    }
-}
-
-/// Accepts clients with the key, and refuses foreign pages.
-fn admit(bus: &Bus, headers: &HeaderMap) -> Result<(), Box<Response>> {
-    if !bus.origins().allow(headers) {
-        return Err(Box::new(failure(StatusCode::FORBIDDEN, "pages of this origin may not do that")));
-    }
-    let wrong = || Box::new(failure(StatusCode::UNAUTHORIZED, "the key of services is missing or wrong"));
-    if bus.knows(bearer(headers)) { Ok(()) } else { Err(wrong()) }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use bytes::Bytes;
-    use http_body::Frame;
+    use std::collections::BTreeSet;
 
     use super::*;
-    use crate::bus::BusOptions;
 
-    /// A body that never arrives.
-    struct Never;
-
-    impl http_body::Body for Never {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Pending
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_incomplete_body_times_out() {
-        let bus = Bus::new(BusOptions::default()).unwrap();
-        let op = Command::OPS[0].to_owned();
-        let asked = command(State(bus), Path(op), HeaderMap::new(), Body::new(Never));
-        let answer = tokio::time::timeout(3 * BODY_TIMEOUT, asked).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+    #[test]
+    fn the_openapi_file_describes_all_routes() {
+        let file: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        let paths = file["paths"].as_object().unwrap().iter();
+        let described: BTreeSet<(String, String)> = paths
+            .flat_map(|(path, methods)| {
+                methods.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase()))
+            })
+            .collect();
+        let routes: BTreeSet<_> = routes().map(|(path, method)| (path, method.to_owned())).collect();
+        assert_eq!(described, routes);
+        assert_eq!(file["info"]["version"], env!("CARGO_PKG_VERSION"));
     }
 }

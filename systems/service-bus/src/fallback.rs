@@ -107,7 +107,10 @@ impl Fallback {
         if status.is_success() {
             Ok(answer)
         } else {
-            Err(FallbackError::Refused(status, answer["error"].as_str().unwrap_or_default().to_owned()))
+            Err(FallbackError::Refused(
+                status,
+                answer["error"]["message"].as_str().unwrap_or_default().to_owned(),
+            ))
         }
     }
 }

@@ -24,26 +24,38 @@
 //! | file | content |
 //! | --- | --- |
 //! | `event` | the envelope of every event, and the standard types |
-//! | `command` | the commands of services |
+//! | `command`, `carry_out` | the commands of services |
+//! | `services` | the keys and names of services |
 //! | `presence` | the identities of sockets, and the connected users |
-//! | `bus` | the server: events of users, and commands of services |
-//! | `api` | the same over HTTP |
+//! | `bus` | the server, on the one of a gateway |
+//! | `hear` | standard events of clients |
+//! | `api` | the commands over HTTP |
+//! | `settings` | the settings of the program |
 //! | `connector` | the client of a service |
 //! | `fallback` | the client of the HTTP API |
 
 mod api;
 mod bus;
+mod carry_out;
 mod command;
 mod connector;
 mod event;
 mod fallback;
+mod hear;
 mod presence;
+mod services;
+mod settings;
 
-pub use self::bus::{Bus, BusOptions, Users};
+pub use self::api::OPENAPI;
+pub use self::bus::{BuildError, Bus, BusOptions, Users};
 pub use self::command::{Command, CommandError, Outcome};
 pub use self::connector::{BusError, ConnectorError, ConnectorOptions, LinkState, ServiceConnector};
 pub use self::event::{Event, EventType};
 pub use self::fallback::FallbackError;
+pub use self::services::{KeyError, ServiceKeys};
+pub use self::settings::{Settings, SettingsError};
 pub use engineio::client::Tls;
-pub use engineio::{OriginPolicy, Origins};
+pub use socketio_gateway::config::LogFormat;
+pub use socketio_gateway::config::load::Sources;
+pub use socketio_gateway::{Config, Gateway};
 pub use socketio_parser::{Binary, Value};

@@ -3,13 +3,18 @@
 
 mod api;
 mod binary;
+mod identities;
 mod services;
 mod users;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use service_bus::{ConnectorOptions, Event, EventType, ServiceConnector};
+use service_bus::{
+    Bus, BusOptions, Config, ConnectorOptions, Event, EventType, ServiceConnector, ServiceKeys,
+};
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
@@ -20,6 +25,21 @@ async fn start(port: &str) -> (Child, String) {
     let mut program = Command::new(PROGRAM);
     program.env("SOCKET_IO_PORT", port).env("LOG_LEVEL", "OFF").env("BUS_KEY", KEY).env("USERS", "believed");
     tests::served::start(&mut program).await
+}
+
+/// A bus in this process, and its address.
+async fn embedded(config: Config, options: BusOptions) -> (Bus, SocketAddr) {
+    let bus = Bus::new(config, options).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = bus.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    (bus, addr)
+}
+
+/// A key that services share.
+fn shared(key: &str) -> ServiceKeys {
+    ServiceKeys { shared: vec![key.to_owned()], ..ServiceKeys::default() }
 }
 
 fn options() -> ConnectorOptions {

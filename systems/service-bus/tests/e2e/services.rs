@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use service_bus::{
-    Bus, BusError, BusOptions, ConnectorOptions, Event, EventType, LinkState, Outcome, ServiceConnector,
+    Bus, BusError, BusOptions, Config, ConnectorOptions, Event, EventType, LinkState, Outcome,
+    ServiceConnector,
 };
 use tests::raw::{soon, until};
 use tokio::process::Command;
 
-use crate::{PROGRAM, options, received_by, service, start};
+use crate::{PROGRAM, options, received_by, service, shared, start};
 
 #[tokio::test]
 async fn the_demo_prints_the_events_of_three_services() {
@@ -151,9 +152,11 @@ async fn a_key_that_changes_during_a_disconnect_is_reported() {
     let one = service("one", &url);
     assert_eq!(soon(one.initialize()).await.unwrap(), LinkState::Socket);
     program.kill().await.unwrap();
-    let bus = Bus::new(BusOptions { key: Some("another key".to_owned()), ..BusOptions::default() }).unwrap();
+    let bus =
+        Bus::new(Config::default(), BusOptions { keys: shared("another key"), ..BusOptions::default() });
+    let bus = bus.unwrap();
     let listener = tokio::net::TcpListener::bind(url.strip_prefix("http://").unwrap()).await.unwrap();
-    tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+    tokio::spawn(async move { bus.serve(listener).await });
     until(async || one.link() == LinkState::Refused).await;
     let sent = one.broadcast(Event::new(EventType::SystemInfo)).await;
     assert!(matches!(sent, Err(BusError::Denied(why)) if why == "not a service"));

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde_json::Value;
-use service_bus::{Bus, BusOptions, EventType, LinkState, Users};
+use service_bus::{BusOptions, Config, EventType, LinkState, Users};
 use tests::raw::{Request, WebSocket, soon};
 
-use crate::{KEY, received_by, script, service, start};
+use crate::{KEY, embedded, received_by, script, service, shared, start};
 
 #[tokio::test]
 async fn npm_users_and_services_work() {
@@ -79,12 +79,8 @@ async fn the_last_presence_event_of_a_user_is_correct() {
 
 #[tokio::test]
 async fn a_service_assigns_the_user_of_a_client() {
-    let bus =
-        Bus::new(BusOptions { key: Some(KEY.to_owned()), users: Users::Unknown, ..BusOptions::default() })
-            .unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+    let options = BusOptions { keys: shared(KEY), users: Users::Unknown, ..BusOptions::default() };
+    let (_bus, addr) = embedded(Config::default(), options).await;
     let assigner = service("assigner", &format!("http://{addr}"));
     let mut received = received_by(&assigner, &EventType::STANDARD);
     assert_eq!(soon(assigner.initialize()).await.unwrap(), LinkState::Socket);

@@ -51,7 +51,7 @@ export class Fallback {
     if (status >= 200 && status < 300) {
       return answer ?? {};
     }
-    const reason = String(answer?.error ?? "");
+    const reason = String(answer?.error?.message ?? "");
     throw status === 401 ? new Denied(reason) : new HttpFailed(`the bus answered ${status}: ${reason}`, status);
   }
 }

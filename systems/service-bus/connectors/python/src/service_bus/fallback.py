@@ -67,7 +67,8 @@ class Fallback:
         answer = answer if isinstance(answer, dict) else {}
         if 200 <= status < 300:
             return answer
-        reason = str(answer.get("error", ""))
+        error = answer.get("error")
+        reason = str(error.get("message", "")) if isinstance(error, dict) else ""
         if status == 401:
             raise Denied(reason)
         raise HttpFailed(f"the bus answered {status}: {reason}", status)

@@ -11,6 +11,7 @@ use crate::channel::Channel;
 use crate::config::{AgentConfig, Config};
 use crate::rules::RuleAgent;
 use crate::token::TokenConfigError;
+use crate::tracker::TrackerConfigError;
 
 /// Errors while an application is built.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum BuildError {
     /// The settings of the backend are invalid.
     #[error(transparent)]
     Backend(#[from] BackendConfigError),
+    /// The settings of the tracker are invalid.
+    #[error(transparent)]
+    Tracker(#[from] TrackerConfigError),
     /// The settings of the Socket.IO server are invalid.
     #[error(transparent)]
     Plugin(#[from] PluginError),
@@ -50,12 +54,12 @@ pub fn application(channel: &Channel) -> App {
         .get("/health", move || async move { health(&other) })
 }
 
-/// The application that settings describe.
+/// The application that settings describe. It must be called within a runtime of tokio.
 pub fn from_config(config: Config) -> Result<Application, BuildError> {
     let agent: Box<dyn Agent> = match config.agent {
         AgentConfig::Rules(rules) => Box::new(RuleAgent::new(rules)),
         AgentConfig::Http(backend) => Box::new(BackendAgent::new(&backend)?),
     };
-    let channel = Channel::new(config.socketio, agent)?;
+    let channel = Channel::with_tracker(config.socketio, agent, config.tracker.tracker()?)?;
     Ok(application(&channel).build()?)
 }

@@ -13,11 +13,13 @@ use tracing::{debug, warn};
 
 use crate::agent::{Agent, AgentError};
 use crate::config::ChannelConfig;
+use crate::delivery::{Delivery, Target};
 use crate::expiry::Expiry;
 use crate::message::{Invalid, UserMessage, Uttered};
 use crate::replies::Replies;
 use crate::reply::Reply;
 use crate::token::{Claims, TokenConfigError, Tokens, is_expired};
+use crate::tracker::{MemoryTracker, Tracker};
 use crate::turns::{NotTaken, Turns};
 
 /// Maximum length of a session id from a client, in bytes.
@@ -34,6 +36,7 @@ struct Shared {
     bot_event: Arc<str>,
     tokens: Option<Tokens>,
     agent: Box<dyn Agent>,
+    delivery: Arc<Delivery>,
     turns: Arc<Turns>,
     /// Whether a shutdown ends the answers in progress.
     is_cut: watch::Sender<bool>,
@@ -53,19 +56,31 @@ enum Ignored {
 }
 
 /// The session that the client requested most recently.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Session(Arc<str>);
 
 impl Channel {
-    /// A channel whose clients talk with this agent.
+    /// A channel whose clients talk with this agent. Conversations are kept in memory, within the default limits of
+    /// [`TrackerConfig`](crate::TrackerConfig).
     pub fn new(config: ChannelConfig, agent: impl Agent) -> Result<Self, TokenConfigError> {
+        Self::with_tracker(config, agent, MemoryTracker::default())
+    }
+
+    /// A channel that keeps its conversations in this tracker.
+    pub fn with_tracker(
+        config: ChannelConfig,
+        agent: impl Agent,
+        tracker: impl Tracker,
+    ) -> Result<Self, TokenConfigError> {
         let tokens = Tokens::new(config.jwt_key.as_deref(), &config.jwt_method)?;
         let bot_event = config.bot_message_evt.as_str().into();
+        let delivery = Delivery::new(Box::new(tracker), config.session_persistence);
         Ok(Self(Arc::new(Shared {
             config,
             bot_event,
             tokens,
             agent: Box::new(agent),
+            delivery: Arc::new(delivery),
             turns: Arc::default(),
             is_cut: watch::Sender::new(false),
         })))
@@ -127,8 +142,13 @@ impl Channel {
                 }
             })
             .on("session_request", move |socket: Socket, Data(data): Data<Value>| {
-                confirm.session_request(&socket, &data);
-                async {}
+                let session = confirm.session_request(&socket, &data);
+                let channel = confirm.clone();
+                async move {
+                    if let Some(session) = session {
+                        channel.open_session(&socket, session).await;
+                    }
+                }
             })
             .on(
                 &self.0.config.user_message_evt,
@@ -159,16 +179,21 @@ impl Channel {
                 if dropped > 0 {
                     warn!(sid = socket.id(), dropped, "waiting messages of a client that has gone are ignored");
                 }
-                async {}
+                let channel = goes.clone();
+                async move {
+                    if !channel.0.config.session_persistence {
+                        channel.0.delivery.forget(socket.id()).await;
+                    }
+                }
             })
     }
 
-    /// Replies without a preceding message: to a session if sessions persist, otherwise to a connection.
-    /// Returns `None` and logs a warning if no client is connected.
+    /// Replies without a preceding message: to a session if sessions persist, otherwise to a connection. The messages to a
+    /// session without a connected client wait for the return of one; whether there is such a session is not known.
+    /// Returns `None` and logs a warning if sessions do not persist and there is no such connection.
     pub fn replies_to(&self, api: &SocketApi, sender: &str) -> Option<Replies> {
         let replies = self.replies(api, &sender.into());
-        let room = self.room(sender);
-        if api.of(&self.0.config.namespace).room_len(&room) == 0 {
+        if !self.0.config.session_persistence && replies.target().namespace.room_len(sender) == 0 {
             warn!(sender, "no client is connected for an unsolicited reply");
             return None;
         }
@@ -198,7 +223,9 @@ impl Channel {
         Ok(())
     }
 
-    fn session_request(&self, socket: &Socket, data: &Value) {
+    /// The session that a client gets, which has to be opened next. The client has it at once, so that it may send
+    /// messages without a wait for the confirmation.
+    fn session_request(&self, socket: &Socket, data: &Value) -> Option<Session> {
         let id = match data.get("session_id") {
             None | Some(Value::Null) => new_session(),
             Some(Value::String(id)) if (1..=MAX_SESSION).contains(&id.len()) => Some(id.clone()),
@@ -209,17 +236,34 @@ impl Channel {
         };
         let Some(id) = id else {
             warn!(sid = socket.id(), "no random numbers for a session id");
-            return;
+            return None;
         };
+        let session = Session(id.into());
         if self.0.config.session_persistence {
-            let before = socket.extensions().insert(Session(id.as_str().into()));
-            if let Some(Session(before)) = before.filter(|before| *before.0 != *id) {
-                socket.leave(&session_room(&before));
+            let before = socket.extensions().insert(session.clone());
+            if let Some(before) = before.filter(|before| *before != session) {
+                socket.leave(&session_room(&before.0));
             }
-            socket.join(session_room(&id));
         }
+        Some(session)
+    }
+
+    /// Confirms a session to its client, and sends what the bot has said meanwhile.
+    async fn open_session(&self, socket: &Socket, session: Session) {
         // The client may already be disconnected.
-        let _ = socket.emit("session_confirm", &id);
+        let confirm = || drop(socket.emit("session_confirm", &*session.0));
+        if !self.0.config.session_persistence {
+            return confirm();
+        }
+        let room = session_room(&session.0);
+        let join = || {
+            socket.join(room.clone());
+            // The client may have requested another session meanwhile.
+            if socket.extensions().get::<Session>().as_ref() != Some(&session) {
+                socket.leave(&room);
+            }
+        };
+        self.0.delivery.replay(socket, &self.0.bot_event, &session.0, confirm, join).await;
     }
 
     /// Passes a message to the agent.
@@ -266,6 +310,8 @@ impl Channel {
     async fn answer(&self, message: UserMessage, replies: Replies) {
         let channel = self.clone();
         let said = replies.clone();
+        let Shared { delivery, .. } = &*self.0;
+        delivery.user_said(replies.target(), &message.text, &message.metadata).await;
         // A task of its own, whose panic is an error here.
         let mut answering = tokio::spawn(async move { channel.0.agent.answer(message, said).await });
         let mut is_cut = self.0.is_cut.subscribe();
@@ -276,7 +322,12 @@ impl Channel {
                 Err(AgentError::from(NotTaken::Closed))
             }
         };
+        let counters = delivery.counters();
+        if answered.is_ok() {
+            counters.answers.add(1);
+        }
         if let Err(error) = answered {
+            counters.failed_answers.add(1);
             warn!(sender = replies.sender(), error = &*error, "the agent has failed");
             self.apologize(&replies).await;
         }
@@ -297,8 +348,13 @@ impl Channel {
     }
 
     fn replies(&self, api: &SocketApi, sender: &Arc<str>) -> Replies {
-        let namespace = api.of(&self.0.config.namespace);
-        Replies::new(namespace, Arc::clone(&self.0.bot_event), Arc::clone(sender), self.room(sender))
+        let target = Target {
+            namespace: api.of(&self.0.config.namespace),
+            event: Arc::clone(&self.0.bot_event),
+            conversation: Arc::clone(sender),
+            room: self.room(sender),
+        };
+        Replies::new(Arc::clone(&self.0.delivery), target)
     }
 
     fn room(&self, sender: &str) -> Room {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::backend::BackendConfig;
 use crate::rules::RulesConfig;
+use crate::tracker::TrackerConfig;
 
 /// The sample configuration, which the program uses without a file.
 pub const SAMPLE: &str = include_str!("../bot.toml");
@@ -18,6 +19,9 @@ pub struct Config {
     /// Settings of the channel.
     #[serde(default)]
     pub socketio: ChannelConfig,
+    /// Settings of the tracker.
+    #[serde(default)]
+    pub tracker: TrackerConfig,
     /// Settings of the agent.
     pub agent: AgentConfig,
 }
@@ -130,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_sample_configuration_matches_the_defaults() {
-        let Config { socketio, agent } = Config::parse(SAMPLE, "sample").unwrap();
+        let Config { socketio, agent, .. } = Config::parse(SAMPLE, "sample").unwrap();
         let defaults = ChannelConfig::default();
         assert!(socketio.session_persistence && !defaults.session_persistence);
         assert_eq!((socketio.namespace, socketio.jwt_key), (defaults.namespace, None));

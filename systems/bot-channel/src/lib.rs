@@ -24,6 +24,9 @@
 //! | `agent` | the interface of agents |
 //! | `rules`, `backend` | two agents: one with rules, one with an HTTP backend |
 //! | `message`, `reply`, `replies` | messages of users, replies of the bot, and their receivers |
+//! | `tracker` | conversations, in memory or in Redis |
+//! | `delivery` | messages to clients, or to the tracker until a client returns |
+//! | `counters` | numbers for metrics |
 //! | `token`, `expiry` | authentication, and the end of connections whose token expires |
 //! | `turns` | sequential processing of a conversation |
 
@@ -32,12 +35,15 @@ mod app;
 mod backend;
 mod channel;
 mod config;
+mod counters;
+mod delivery;
 mod expiry;
 mod message;
 mod replies;
 mod reply;
 mod rules;
 mod token;
+mod tracker;
 mod turns;
 
 pub use self::agent::{Agent, AgentError, Answering};
@@ -50,3 +56,7 @@ pub use self::replies::Replies;
 pub use self::reply::{Button, Reply};
 pub use self::rules::{Rule, RuleAgent, RulesConfig};
 pub use self::token::{Claims, TokenConfigError};
+pub use self::tracker::{
+    Entry, Kind, MemoryTracker, RedisTracker, Role, Tracker, TrackerConfig, TrackerConfigError, TrackerError,
+    Tracking,
+};

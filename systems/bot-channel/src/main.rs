@@ -30,6 +30,9 @@ async fn serve(config: Result<Config, bot_channel::ConfigError>) -> Result<(), F
     if let Some(key) = system_support::secret("JWT_KEY")? {
         config.socketio.jwt_key = Some(key);
     }
+    if let Some(url) = system_support::secret("TRACKER_URL")? {
+        config.tracker.url = Some(url);
+    }
     let application = from_config(config)?;
     let address = system_support::variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:5005".to_owned());
     let listener = system_support::listen("ADDRESS", address.as_str()).await?;

@@ -2,34 +2,48 @@
 
 use std::sync::Arc;
 
-use socketio_server::{EmitError, Namespace, Room};
+use socketio_server::EmitError;
 
+use crate::delivery::{Delivery, Target};
 use crate::reply::Reply;
+use crate::tracker::{Entry, TrackerError};
 
 /// Sends replies to the clients of one conversation. Clones send to the same conversation.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Replies {
-    namespace: Namespace,
-    event: Arc<str>,
-    sender: Arc<str>,
-    room: Room,
+    delivery: Arc<Delivery>,
+    target: Target,
 }
 
 impl Replies {
-    pub(crate) fn new(namespace: Namespace, event: Arc<str>, sender: Arc<str>, room: Room) -> Self {
-        Self { namespace, event, sender, room }
+    pub(crate) fn new(delivery: Arc<Delivery>, target: Target) -> Self {
+        Self { delivery, target }
     }
 
     /// The id of the conversation.
     pub fn sender(&self) -> &str {
-        &self.sender
+        &self.target.conversation
     }
 
-    /// Sends a reply as one or more messages. The reply is lost if no client is connected.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Sends a reply as one or more messages. If no client is connected and sessions persist, they wait for the return of
+    /// a client; without persistent sessions they are dropped.
     pub async fn send(&self, reply: &Reply) -> Result<(), EmitError> {
-        for message in reply.messages() {
-            self.namespace.to(Room::clone(&self.room)).emit(&self.event, &message).await?;
-        }
-        Ok(())
+        self.delivery.send(&self.target, reply.messages()).await
+    }
+
+    /// Messages of user and bot in this conversation, oldest first, as far as the tracker has kept them. The last message
+    /// of the user is the one that the agent answers.
+    pub async fn history(&self) -> Result<Vec<Entry>, TrackerError> {
+        self.delivery.history(self.sender()).await
+    }
+}
+
+impl std::fmt::Debug for Replies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replies").field("sender", &self.sender()).finish_non_exhaustive()
     }
 }

@@ -60,17 +60,22 @@ async fn unsolicited_replies_reach_their_session() {
     let config = ChannelConfig { session_persistence: true, ..ChannelConfig::default() };
     let (addr, channel, api) = start(config).await;
     let (mut ws, sid) = join(addr).await;
-    assert!(channel.replies_to(&api, "mine").is_none());
     ws.send(r#"42["session_request",{"session_id":"mine"}]"#).await;
     assert_eq!(ws.text().await, r#"42["session_confirm","mine"]"#);
     let unasked = channel.replies_to(&api, "mine").unwrap();
     unasked.send(&Reply::text("a\n\nb")).await.unwrap();
     assert_eq!(ws.text().await, r#"42["bot_uttered",{"text":"a"}]"#);
     assert_eq!(ws.text().await, r#"42["bot_uttered",{"text":"b"}]"#);
-    // A connection is not a session.
-    assert!(channel.replies_to(&api, &sid).is_none());
+    // A connection is not a session: the message waits for a client of a session with this id.
+    channel.replies_to(&api, &sid).unwrap().send(&Reply::text("c")).await.unwrap();
+    // Messages to a session without a client wait for its return.
     ws.close().await;
-    until(async || channel.replies_to(&api, "mine").is_none()).await;
+    until(async || api.room_len("session:mine") == 0).await;
+    unasked.send(&Reply::text("d")).await.unwrap();
+    let (mut ws, _) = join(addr).await;
+    ws.send(r#"42["session_request",{"session_id":"mine"}]"#).await;
+    assert_eq!(ws.text().await, r#"42["session_confirm","mine"]"#);
+    assert_eq!(ws.text().await, r#"42["bot_uttered",{"text":"d"}]"#);
 }
 
 /// A channel whose agent answers when the gate has permits, and the end of its application.

@@ -56,6 +56,11 @@ assert.deepEqual(await say(ada, session, "/file"), [
 const [choices] = await say(ada, session, "/choices");
 assert.deepEqual(choices.quick_replies.map(({ title }) => title), ["Tea", "Coffee"]);
 assert.deepEqual(await say(ada, session, choices.quick_replies[0].payload), [{ text: "One /tea, coming up." }]);
+assert.deepEqual(await say(ada, session, "milk"), [{ text: "With milk: your /tea is almost there." }]);
+assert.deepEqual(await say(ada, session, "milk", 2), [
+  { text: 'I did not understand "milk".' },
+  { text: 'Say "help" to see what I can do.' },
+]);
 assert.deepEqual(
   await say(ada, session, "/cards", 2),
   ["One", "Two"].map((title) => ({

@@ -34,8 +34,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Response of `/`: the page for callers that accept HTML, the information as JSON for all others.
 pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> HttpResponse {
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut response =
-        if accepted.any(|value| value.contains("text/html")) { file(&HOME) } else { info::info(gateway, Program::GATEWAY) };
+    let mut response = if accepted.any(|value| value.contains("text/html")) {
+        file(&HOME)
+    } else {
+        info::info(gateway, Program::GATEWAY)
+    };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }

@@ -36,3 +36,14 @@ pub(crate) struct Counters {
     /// Messages of users beyond their rate limit.
     pub(crate) rate_limited: Counter,
 }
+
+/// The counters of the requests to the backend.
+#[derive(Debug, Default)]
+pub(crate) struct BackendCounters {
+    /// Attempts.
+    pub(crate) requests: Counter,
+    /// Attempts that have failed.
+    pub(crate) failed: Counter,
+    /// Attempts after one that has failed.
+    pub(crate) retries: Counter,
+}

@@ -38,7 +38,7 @@ writeFileSync(
   `,
 );
 const channel = spawn(program, [config], {
-  env: { ...process.env, ADDRESS: "127.0.0.1:0", RUST_LOG: "off" },
+  env: { ...process.env, ADDRESS: "127.0.0.1:0", OPERATOR_ADDRESS: "127.0.0.1:0", RUST_LOG: "off" },
   stdio: ["ignore", "pipe", "inherit"],
 });
 process.on("exit", () => channel.kill());

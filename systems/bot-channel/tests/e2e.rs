@@ -84,6 +84,12 @@ async fn replies_of_the_backend_are_forwarded_immediately() {
 }
 
 #[tokio::test]
+async fn requests_to_the_backend_are_repeated_until_one_is_processed() {
+    let folder = tempfile::tempdir().unwrap();
+    node("retries.mjs", &[PROGRAM, folder.path().to_str().unwrap()]).await;
+}
+
+#[tokio::test]
 async fn wrong_settings_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("bot.toml");
@@ -91,6 +97,8 @@ async fn wrong_settings_are_reported() {
     for (text, expected) in [
         (format!("[socketio]\nuser_event = 'x'\n{rules}"), "unknown field `user_event`"),
         (format!("[socketio]\njwt_key = 'x'\njwt_method = 'none'\n{rules}"), "there is no method none"),
+        ("[agent]\nkind = 'http'\nurl = []\n".to_owned(), "agent.url: the list is empty"),
+        ("[agent]\nkind = 'http'\nurl = 7\n".to_owned(), "expected a URL or a list of URLs"),
         ("[agent]\nkind = 'http'\nurl = 'somewhere'\n".to_owned(), "is not the URL of an HTTP server"),
     ] {
         std::fs::write(&config, text).unwrap();

@@ -16,8 +16,8 @@ use system_support::{failure, with_cors, with_error_bodies};
 /// The OpenAPI description of the API.
 pub const OPENAPI: &str = include_str!("../openapi.json");
 
-/// The API, with Socket.IO as the outer layer. `websocket` is the port of plain WebSocket.
-pub(crate) fn router(gateway: &Gateway, websocket: u16) -> Router {
+/// The API, with Socket.IO as the outer layer. `websocket` is the port of plain WebSocket, if this process has it.
+pub(crate) fn router(gateway: &Gateway, websocket: Option<u16>) -> Router {
     let origins: Origins = gateway.config().origins.allowed.iter().collect();
     let router = Router::new()
         .route("/", get(about))
@@ -30,10 +30,14 @@ pub(crate) fn router(gateway: &Gateway, websocket: u16) -> Router {
 }
 
 /// Refuses WebSockets. Otherwise their clients would report an unexpected status 200.
-async fn refuse_websocket(port: u16, request: Request, next: Next) -> Response {
+async fn refuse_websocket(port: Option<u16>, request: Request, next: Next) -> Response {
     let upgrade = request.headers().get(header::UPGRADE);
     if upgrade.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket")) {
-        return failure(StatusCode::BAD_REQUEST, &format!("plain WebSocket is on port {port}"));
+        let error = match port {
+            Some(port) => format!("plain WebSocket is on port {port}"),
+            None => "plain WebSocket is on the port of another process".to_owned(),
+        };
+        return failure(StatusCode::BAD_REQUEST, &error);
     }
     next.run(request).await
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use socketio_server::{ConnectError, EmitError, Namespace, Object, RawArgs, Socket};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 
 /// Maximum size of a question, in bytes.
@@ -32,9 +32,14 @@ impl Default for ChatOptions {
     }
 }
 
-/// Permits for the concurrent answers of a connection.
+/// The answers of a connection.
 #[derive(Clone)]
-struct Answers(Arc<Semaphore>);
+struct Answers {
+    /// Permits for concurrent answers.
+    free: Arc<Semaphore>,
+    /// Whether the client has disconnected.
+    gone: watch::Sender<bool>,
+}
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -101,20 +106,32 @@ pub(crate) fn register(namespace: &Namespace, options: ChatOptions, model: Arc<d
     let most = options.answers_per_connection.min(Semaphore::MAX_PERMITS);
     namespace.middleware(move |socket: Socket| async move {
         // A connection has one socket in this namespace.
-        socket.extensions().insert(Answers(Arc::new(Semaphore::new(most))));
+        let free = Arc::new(Semaphore::new(most));
+        socket.extensions().insert(Answers { free, gone: watch::Sender::new(false) });
         Ok::<(), ConnectError>(())
+    });
+    namespace.on_disconnect(|socket: Socket| async move {
+        if let Some(answers) = socket.extensions().get::<Answers>() {
+            answers.gone.send_replace(true);
+        }
     });
     namespace.on("ai:chat", move |socket: Socket, args: RawArgs| {
         let (model, number) = (Arc::clone(&model), count.fetch_add(1, Ordering::Relaxed));
         async move {
-            let answers = socket.extensions().get::<Answers>();
-            let place = answers.as_ref().and_then(|Answers(free)| free.try_acquire().ok());
+            // The middleware has inserted them.
+            let Some(Answers { free, gone }) = socket.extensions().get::<Answers>() else { return };
+            let place = free.try_acquire().ok();
             let too_many = || ModelError(format!("more than {most} answers at a time"));
             let asked = read(&args).and_then(|question| Ok((question, place.ok_or_else(too_many)?)));
             // A disconnected client needs no answer.
             let _ = match asked {
                 Ok((question, place)) => {
-                    answer(&socket, &*model, question, &format!("msg-{number}"), place).await
+                    let (id, mut gone) = (format!("msg-{number}"), gone.subscribe());
+                    tokio::select! {
+                        answered = answer(&socket, &*model, question, &id, place) => answered,
+                        // The request to the model ends, also while the model is silent.
+                        _ = gone.wait_for(|gone| *gone) => Ok(()),
+                    }
                 }
                 Err(error) => socket.emit("ai:response:error", &json!({ "error": error.0 })),
             };

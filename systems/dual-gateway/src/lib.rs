@@ -21,16 +21,20 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `ports` | the two ports |
+//! | `ports` | the ports, together or each in a process of its own |
 //! | `api` | the HTTP API of the main port |
 //! | `chat` | `ai:chat` |
+//! | `model`, `stream` | a model behind a URL, and the stream of its answers |
 //!
 //! The other events, the sessions and the native protocol are the gateway's.
 
 mod api;
 mod chat;
+mod model;
 mod ports;
+mod stream;
 
 pub use self::api::OPENAPI;
 pub use self::chat::{ChatOptions, Model, ModelError, Parrot, Pieces, Question, Thinking};
-pub use self::ports::{DualError, DualGateway};
+pub use self::model::{HttpModel, HttpModelError, HttpModelOptions};
+pub use self::ports::{DualError, DualGateway, Ports};

@@ -15,7 +15,8 @@ native = websocket.replace("http:", "ws:")
 
 def take(receive, event):
     while True:
-        name, data = receive()
+        # A further argument is the offset of a recoverable event.
+        name, data, *_ = receive()
         if name == event:
             return data
 

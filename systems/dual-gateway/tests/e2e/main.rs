@@ -1,6 +1,11 @@
 //! The program with clients of npm and PyPI over both protocols and both ports; and custom models.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
+mod deploy;
+mod model;
+mod processes;
+mod readme;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum_plugin::{SocketApi, SocketEvents, SocketPlugin};
 use serde_json::Value;
-use socketio_server::{ConnectError, Data, DisconnectReason, Handshake, RawArgs, Room, Socket};
+use socketio_server::{ConnectError, Data, DisconnectReason, EventName, Handshake, RawArgs, Room, Socket};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -16,6 +16,7 @@ use crate::config::ChannelConfig;
 use crate::delivery::{Delivery, Target};
 use crate::expiry::Expiry;
 use crate::message::{Invalid, UserMessage, Uttered};
+use crate::rate_limit::RateLimiter;
 use crate::replies::Replies;
 use crate::reply::Reply;
 use crate::token::{Claims, TokenConfigError, Tokens, is_expired};
@@ -38,6 +39,7 @@ struct Shared {
     agent: Box<dyn Agent>,
     delivery: Arc<Delivery>,
     turns: Arc<Turns>,
+    limiter: RateLimiter,
     /// Whether a shutdown ends the answers in progress.
     is_cut: watch::Sender<bool>,
 }
@@ -75,7 +77,9 @@ impl Channel {
         let tokens = Tokens::new(config.jwt_key.as_deref(), &config.jwt_method)?;
         let bot_event = config.bot_message_evt.as_str().into();
         let delivery = Delivery::new(Box::new(tracker), config.session_persistence);
+        let limiter = RateLimiter::new(&config.limits, Arc::clone(delivery.counters()));
         Ok(Self(Arc::new(Shared {
+            limiter,
             config,
             bot_event,
             tokens,
@@ -125,11 +129,16 @@ impl Channel {
     /// The handlers alone, for applications that already have a Socket.IO plug-in.
     pub fn events(&self) -> SocketEvents {
         let (check, channel, goes) = (self.clone(), self.clone(), self.clone());
-        let confirm = self.clone();
+        let (confirm, limited) = (self.clone(), self.clone());
         SocketEvents::of(&self.0.config.namespace)
             .middleware(move |socket: Socket, handshake: Handshake| {
                 let checked = check.let_in(&socket, &handshake);
+                check.0.limiter.register(&socket);
                 async move { checked }
+            })
+            .event_middleware(move |socket: Socket, EventName(event): EventName, args: RawArgs| {
+                let channel = limited.clone();
+                async move { channel.0.limiter.admit(&socket, &event, &args).await }
             })
             .on_connect(|socket: Socket| async move {
                 debug!(sid = socket.id(), "connected");

@@ -6,6 +6,7 @@ use axum_plugin::SocketOptions;
 use serde::Deserialize;
 
 use crate::backend::BackendConfig;
+use crate::rate_limit::RateLimits;
 use crate::rules::RulesConfig;
 use crate::tracker::TrackerConfig;
 
@@ -59,6 +60,8 @@ pub struct ChannelConfig {
     /// Time in milliseconds that a shutdown waits for the answers to messages that have been taken. Default 10,000.
     /// Cost: the process ends later by up to this time, while clients stay connected.
     pub shutdown_ms: u64,
+    /// Rate limits of each connection: the table `socketio.limits`.
+    pub limits: RateLimits,
 }
 
 /// Kind and settings of the agent.
@@ -98,6 +101,7 @@ impl Default for ChannelConfig {
             max_message_bytes: 65_536,
             apology: "Sorry, something went wrong. Please try again.".to_owned(),
             shutdown_ms: 10_000,
+            limits: RateLimits::default(),
         }
     }
 }

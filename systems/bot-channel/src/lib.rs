@@ -27,6 +27,7 @@
 //! | `tracker` | conversations, in memory or in Redis |
 //! | `delivery` | messages to clients, or to the tracker until a client returns |
 //! | `counters` | numbers for metrics |
+//! | `rate_limit` | rate limits of clients |
 //! | `token`, `expiry` | authentication, and the end of connections whose token expires |
 //! | `turns` | sequential processing of a conversation |
 
@@ -39,6 +40,7 @@ mod counters;
 mod delivery;
 mod expiry;
 mod message;
+mod rate_limit;
 mod replies;
 mod reply;
 mod rules;
@@ -52,6 +54,7 @@ pub use self::backend::{BackendAgent, BackendConfig, BackendConfigError, Backend
 pub use self::channel::Channel;
 pub use self::config::{AgentConfig, ChannelConfig, Config, ConfigError, SAMPLE};
 pub use self::message::UserMessage;
+pub use self::rate_limit::{Excess, RateLimits};
 pub use self::replies::Replies;
 pub use self::reply::{Button, Reply};
 pub use self::rules::{Rule, RuleAgent, RulesConfig};

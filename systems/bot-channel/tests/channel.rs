@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum_plugin::{App, SocketApi};
-use bot_channel::{Channel, ChannelConfig, Replies, Reply, UserMessage, application};
+use bot_channel::{Channel, ChannelConfig, Excess, RateLimits, Replies, Reply, UserMessage, application};
 use tests::raw::{Request, WebSocket, soon, until};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
@@ -117,12 +117,70 @@ fn answered(text: &str) -> String {
 /// A client that sends faster than the agent answers is not read meanwhile, and loses nothing.
 #[tokio::test]
 async fn messages_are_held_back_and_not_lost() {
-    let channel = start_gated(ChannelConfig::default()).await;
+    let limits = RateLimits { events_per_second: 0, ..RateLimits::default() };
+    let channel = start_gated(ChannelConfig { limits, ..ChannelConfig::default() }).await;
     let (mut ws, _) = join(channel.addr).await;
     ws.send_together((0..400).map(|number| said(&number.to_string()))).await;
     for number in 0..400 {
         channel.gate.add_permits(1);
         assert_eq!(ws.text().await, answered(&number.to_string()));
+    }
+}
+
+fn limited(excess: Excess) -> ChannelConfig {
+    let limits = RateLimits { events_per_second: 1, burst_seconds: 5, excess, ..RateLimits::default() };
+    ChannelConfig { limits, ..ChannelConfig::default() }
+}
+
+/// Each of 200 messages is answered or refused, and the client is told.
+#[tokio::test]
+async fn messages_beyond_the_rate_are_refused_and_the_client_is_told() {
+    let (addr, ..) = start(limited(Excess::Refuse)).await;
+    let (mut ws, _) = join(addr).await;
+    let message = |number| format!(r#"42{number}["user_uttered",{{"message":"hi"}}]"#);
+    ws.send_together((0..200).map(message)).await;
+    let (mut answers, mut errors, mut acks) = (0, 0, 0);
+    while acks < 200 {
+        let text = ws.text().await;
+        if text == r#"42["error",{"event":"user_uttered","message":"rate limit exceeded"}]"# {
+            errors += 1;
+        } else if text.starts_with("43") {
+            assert!(text.ends_with("[]") || text.ends_with(r#"[{"error":"rate limit exceeded"}]"#), "{text}");
+            acks += 1;
+        } else {
+            assert!(text.starts_with(r#"42["bot_uttered",{"text":"hi to "#), "{text}");
+            answers += 1;
+        }
+    }
+    assert!(answers >= 5 && errors > 0 && answers + errors == 200, "{answers} {errors}");
+    // Other clients are not affected.
+    let (mut other, _) = join(addr).await;
+    other.send(r#"42["user_uttered",{"message":"hi"}]"#).await;
+    assert!(other.text().await.contains("hi to"));
+}
+
+#[tokio::test]
+async fn a_client_beyond_the_rate_may_be_disconnected() {
+    let (addr, ..) = start(limited(Excess::Disconnect)).await;
+    let (mut ws, _) = join(addr).await;
+    ws.send_together((0..200).map(|_| said("hi"))).await;
+    while !ws.text().await.starts_with(r#"42["error""#) {}
+    ws.closed().await;
+}
+
+#[tokio::test]
+async fn messages_beyond_the_rate_may_be_delayed() {
+    let limits = RateLimits {
+        events_per_second: 100,
+        burst_seconds: 1,
+        excess: Excess::Delay,
+        ..RateLimits::default()
+    };
+    let (addr, ..) = start(ChannelConfig { limits, ..ChannelConfig::default() }).await;
+    let (mut ws, sid) = join(addr).await;
+    ws.send_together((0..150).map(|number| said(&number.to_string()))).await;
+    for number in 0..150 {
+        assert_eq!(ws.text().await, answered(&format!("{number} to {sid}")));
     }
 }
 

@@ -25,6 +25,8 @@ use crate::turns::{NotTaken, Turns};
 
 /// Maximum length of a session id from a client, in bytes.
 const MAX_SESSION: usize = 128;
+/// Prefix of the rooms of sessions: a session id that equals a socket id must not reach the room of that socket.
+pub(crate) const ROOM_PREFIX: &str = "session:";
 /// Time for the apologies to those whose answers a shutdown has cut off.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -209,6 +211,22 @@ impl Channel {
         Some(replies)
     }
 
+    pub(crate) fn namespace(&self) -> &str {
+        &self.0.config.namespace
+    }
+
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.0.config.session_persistence
+    }
+
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.0.delivery
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+
     /// Whether messages are taken: not during a [`shutdown`](Self::shutdown).
     pub fn is_open(&self) -> bool {
         !self.0.turns.is_closed()
@@ -375,10 +393,8 @@ async fn refuse() -> Result<(), ConnectError> {
     Err(ConnectError::new("Invalid namespace"))
 }
 
-/// Sessions have rooms with a prefix: a session id that equals a socket id must not reach the room of that
-/// socket.
 fn session_room(id: &str) -> String {
-    format!("session:{id}")
+    format!("{ROOM_PREFIX}{id}")
 }
 
 /// 128 random bits.

@@ -11,13 +11,14 @@
 //!     Ok(())
 //! })?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:5005").await?;
-//! application(&channel).build()?.serve(listener, std::future::pending()).await?;
+//! application(&channel, |_| ()).build()?.serve(listener, std::future::pending()).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! | file | content |
 //! | --- | --- |
+//! | `bot` | the bot that settings describe, and the port for operators |
 //! | `app` | the application around a channel |
 //! | `channel` | clients, sessions, messages |
 //! | `config` | all settings |
@@ -26,7 +27,7 @@
 //! | `message`, `reply`, `replies` | messages of users, replies of the bot, and their receivers |
 //! | `tracker` | conversations, in memory or in Redis |
 //! | `delivery` | messages to clients, or to the tracker until a client returns |
-//! | `counters` | numbers for metrics |
+//! | `counters`, `metrics` | numbers, and their text for Prometheus |
 //! | `rate_limit` | rate limits of clients |
 //! | `token`, `expiry` | authentication, and the end of connections whose token expires |
 //! | `turns` | sequential processing of a conversation |
@@ -34,12 +35,14 @@
 mod agent;
 mod app;
 mod backend;
+mod bot;
 mod channel;
 mod config;
 mod counters;
 mod delivery;
 mod expiry;
 mod message;
+mod metrics;
 mod rate_limit;
 mod replies;
 mod reply;
@@ -49,11 +52,13 @@ mod tracker;
 mod turns;
 
 pub use self::agent::{Agent, AgentError, Answering};
-pub use self::app::{BuildError, application, from_config};
+pub use self::app::application;
 pub use self::backend::{BackendAgent, BackendConfig, BackendConfigError, BackendError};
+pub use self::bot::{Bot, BuildError};
 pub use self::channel::Channel;
 pub use self::config::{AgentConfig, ChannelConfig, Config, ConfigError, SAMPLE};
 pub use self::message::UserMessage;
+pub use self::metrics::METRICS_CONTENT_TYPE;
 pub use self::rate_limit::{Excess, RateLimits};
 pub use self::replies::Replies;
 pub use self::reply::{Button, Reply};

@@ -1,14 +1,13 @@
 //! A bot that listens on a port.
 //!
-//! `bot-channel [CONFIG]` reads settings from a TOML file, or uses the sample. `ADDRESS` sets the listen
-//! address (127.0.0.1:5005), `JWT_KEY` replaces the key of the file, `RUST_LOG` sets the log filter, and `LOG_FORMAT` the
-//! format of the log (human, or json).
+//! `bot-channel [CONFIG]` reads settings from a TOML file, or uses the sample. README.md lists the variables that it reads
+//! from the environment.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use bot_channel::{Config, SAMPLE, from_config};
-use system_support::Failure;
+use bot_channel::{Bot, Config, SAMPLE};
+use system_support::{Failure, listen, variable};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -33,10 +32,18 @@ async fn serve(config: Result<Config, bot_channel::ConfigError>) -> Result<(), F
     if let Some(url) = system_support::secret("TRACKER_URL")? {
         config.tracker.url = Some(url);
     }
-    let application = from_config(config)?;
-    let address = system_support::variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:5005".to_owned());
-    let listener = system_support::listen("ADDRESS", address.as_str()).await?;
+    let bot = Bot::new(config)?;
+    let address = variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:5005".to_owned());
+    let listener = listen("ADDRESS", address.as_str()).await?;
+    let operators = variable("OPERATOR_ADDRESS").unwrap_or_else(|| "127.0.0.1:0".to_owned());
+    let operators = match operators.as_str() {
+        "off" => None,
+        address => Some(listen("OPERATOR_ADDRESS", address).await?),
+    };
     let stop = system_support::stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
-    Ok(application.serve(listener, stop).await?)
+    if let Some(operators) = &operators {
+        println!("health and metrics on http://{}", operators.local_addr()?);
+    }
+    Ok(bot.serve(listener, operators, stop).await?)
 }

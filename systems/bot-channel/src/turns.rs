@@ -116,6 +116,16 @@ impl Turns {
         self.state().is_closed
     }
 
+    /// Number of jobs that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state().lines.values().map(VecDeque::len).sum()
+    }
+
+    /// Number of jobs that run: one per conversation.
+    pub(crate) fn running(&self) -> usize {
+        self.state().lines.len()
+    }
+
     /// Completes when no conversation has a job.
     pub(crate) async fn idle(&self) {
         loop {

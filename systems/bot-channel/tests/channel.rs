@@ -96,7 +96,7 @@ async fn start_gated(config: ChannelConfig) -> Gated {
             Ok(replies.send(&Reply::text(message.text)).await?)
         }
     });
-    let application = application(&channel.unwrap()).build().unwrap();
+    let application = application(&channel.unwrap(), |_| ()).build().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

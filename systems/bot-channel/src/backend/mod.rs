@@ -81,8 +81,8 @@ impl BackendAgent {
         })
     }
 
-    pub(crate) fn counters(&self) -> Arc<BackendCounters> {
-        Arc::clone(&self.counters)
+    pub(crate) fn counters(&self) -> &BackendCounters {
+        &self.counters
     }
 
     async fn ask(&self, message: UserMessage, replies: &Replies) -> Result<(), AgentError> {

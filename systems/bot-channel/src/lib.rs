@@ -68,3 +68,8 @@ pub use self::tracker::{
     Entry, Kind, MemoryTracker, RedisTracker, Role, Tracker, TrackerConfig, TrackerConfigError, TrackerError,
     Tracking,
 };
+
+/// The Rust of README.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

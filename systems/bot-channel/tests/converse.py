@@ -19,9 +19,12 @@ def join(session=None):
 
 def say(client, session, message):
     client.emit("user_uttered", {"message": message, "session_id": session})
-    event, answer = client.receive(timeout=20)
-    assert event == "bot_uttered", event
-    return answer
+    while True:
+        event, answer = client.receive(timeout=20)
+        # Messages that are ignored have told the reason.
+        if event == "bot_uttered":
+            return answer
+        assert event == "error", event
 
 
 ada, session = join()

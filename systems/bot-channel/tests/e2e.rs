@@ -50,12 +50,6 @@ async fn conversations_work_with_a_python_client() {
 }
 
 #[tokio::test]
-async fn the_client_of_the_readme_receives_answers() {
-    let (_program, url) = start(None).await;
-    node("readme.mjs", &[&url, concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")]).await;
-}
-
-#[tokio::test]
 async fn clients_without_a_token_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("bot.toml");

@@ -25,7 +25,8 @@ for (const stranger of [bob, anonymous]) {
 }
 bob.emit("chat:message", { recipient_id: "ada", content: "Hello, world!", source: "the boss", user_id: "eve" });
 for (const [event] of await Promise.all(heard)) {
-  const { timestamp, ...rest } = event;
+  const { timestamp, event_id, ...rest } = event;
+  assert.match(event_id, /^[0-9a-f]{32}$/);
   assert.ok(Math.abs(timestamp - Date.now() / 1000) < 60);
   // A client cannot send as another user.
   assert.deepEqual(rest, {

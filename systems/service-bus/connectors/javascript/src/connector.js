@@ -3,6 +3,8 @@ import { Manager } from "socket.io-client";
 import { ConnectorError, Denied, NotConnected, Refused, Unanswered } from "./errors.js";
 import { incoming, outgoing } from "./events.js";
 import { Fallback } from "./fallback.js";
+import { Requests } from "./requests.js";
+import { Subscriptions } from "./subscriptions.js";
 
 export const LinkState = Object.freeze({ SOCKET: "socket", HTTP: "http", REFUSED: "refused" });
 
@@ -23,6 +25,8 @@ export class ServiceConnector {
   #asking = new Set();
   #closing;
   #again;
+  #subscriptions;
+  #requests;
 
   constructor(name, url, options = {}) {
     const { key, path = "/socket.io/", timeout = 5_000, reconnectionDelay = 500 } = options;
@@ -65,6 +69,8 @@ export class ServiceConnector {
       }
     });
     this.#socket.onAny((type, data) => this.#received(type, data));
+    this.#subscriptions = new Subscriptions(name, this.#socket, timeout);
+    this.#requests = new Requests(this.#socket);
   }
 
   get name() {
@@ -125,6 +131,47 @@ export class ServiceConnector {
 
   async emitToRoom(room, kind, fields) {
     return this.#ask("emit_to_room", { room, event: outgoing(kind, fields) });
+  }
+
+  async emitToService(service, kind, fields) {
+    return this.#ask("emit_to_service", { service, event: outgoing(kind, fields) });
+  }
+
+  async publish(kind, fields) {
+    return this.#ask("publish", { event: outgoing(kind, fields) });
+  }
+
+  async subscribe(name, types, handler) {
+    this.#subscriptions.add(name, types, handler);
+    this.#needsConnection();
+    await this.#subscriptions.subscribe(name);
+  }
+
+  async unsubscribe(name) {
+    this.#subscriptions.remove(name);
+    this.#needsConnection();
+    await this.#subscriptions.ask("unsubscribe", { subscription: name });
+  }
+
+  onDropped(handler) {
+    this.#subscriptions.dropped = handler;
+  }
+
+  onRequest(type, handler) {
+    this.#requests.set(type, handler);
+  }
+
+  async request(service, kind, fields, { timeout = 5_000 } = {}) {
+    const request = { service, event: outgoing(kind, fields), timeout_ms: timeout };
+    // The bus answers when the time is over.
+    const limit = timeout + this.#timeout;
+    if (this.#socket.connected) {
+      return this.#requests.ask(request, limit);
+    }
+    if (this.#denied !== undefined) {
+      throw new Denied(this.#denied);
+    }
+    return this.#fallback.request(request, limit);
   }
 
   async broadcast(kind, fields) {
@@ -228,6 +275,12 @@ export class ServiceConnector {
     throw new Refused(String(answer?.error ?? ""));
   }
 
+  #needsConnection() {
+    if (!this.#socket.connected) {
+      throw this.#denied === undefined ? new NotConnected("there is no connection") : new Denied(this.#denied);
+    }
+  }
+
   /** Waits for the connection, the first failure, or the timeout. */
   #tried() {
     return new Promise((done) => {
@@ -246,6 +299,7 @@ export class ServiceConnector {
 
   #restore() {
     this.#denied = undefined;
+    this.#subscriptions.restore();
     // The bus has lost the rooms with the previous connection.
     for (const room of this.#rooms) {
       this.#socket.emit("join_room", { room });
@@ -256,6 +310,9 @@ export class ServiceConnector {
   }
 
   #received(type, data) {
+    if (type.startsWith("bus:")) {
+      return;
+    }
     const event = incoming(data);
     if (event === undefined) {
       console.error(`${this.#name}: ${type} is no event of the bus`);

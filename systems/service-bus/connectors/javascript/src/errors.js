@@ -39,3 +39,13 @@ export class HttpFailed extends BusError {
     this.status = status;
   }
 }
+
+/** A request to another service failed; `code` is `no_service`, `timeout`, `left`, `refused`, `too_many` or `invalid`. */
+export class RequestFailed extends BusError {
+  name = "RequestFailed";
+
+  constructor(reason, code) {
+    super(reason);
+    this.code = code;
+  }
+}

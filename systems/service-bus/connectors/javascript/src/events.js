@@ -16,13 +16,19 @@ export const EventType = Object.freeze({
 
 const now = () => Date.now() / 1000;
 
+/** The id of an event. It exists in pages without TLS too, unlike `crypto.randomUUID`. */
+function newId() {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** An event to send; `kind` is its type, or another event to which the fields are added. */
 export function outgoing(kind, fields = {}) {
   const given = typeof kind === "string" ? { type: kind } : kind;
   if (typeof given?.type !== "string") {
     throw new TypeError("an event has a type");
   }
-  return { timestamp: now(), ...given, ...fields, type: given.type };
+  return { timestamp: now(), event_id: newId(), ...given, ...fields, type: given.type };
 }
 
 /** A received event; `undefined` for a message that is none. */

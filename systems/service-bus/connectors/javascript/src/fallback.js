@@ -1,5 +1,5 @@
 // The client of the HTTP API, for services without a connection.
-import { Denied, HttpFailed } from "./errors.js";
+import { Denied, HttpFailed, RequestFailed } from "./errors.js";
 import { hasBinary } from "./events.js";
 
 export class Fallback {
@@ -26,13 +26,21 @@ export class Fallback {
     return typeof answer.reached === "number" ? answer.reached : 0;
   }
 
+  async request(request, timeout) {
+    if (hasBinary(request)) {
+      throw new HttpFailed("the HTTP API carries JSON, and no binary data");
+    }
+    const body = JSON.stringify({ ...request, source: this.#source });
+    return (await this.#ask("POST", "/api/request", body, timeout)).answer;
+  }
+
   /** Rejects unless the bus is reachable over HTTP and accepts the key. */
   async isThere() {
     await this.#ask("GET", "/api/ready");
   }
 
-  async #ask(method, path, body) {
-    const signal = AbortSignal.timeout(this.#timeout);
+  async #ask(method, path, body, timeout = this.#timeout) {
+    const signal = AbortSignal.timeout(timeout);
     let status, text;
     try {
       const response = await fetch(this.#url + path, { method, body, signal, headers: this.#headers, redirect: "error" });
@@ -52,6 +60,9 @@ export class Fallback {
       return answer ?? {};
     }
     const reason = String(answer?.error?.message ?? "");
+    if (path === "/api/request" && status !== 401 && answer?.error?.code !== undefined) {
+      throw new RequestFailed(reason, answer.error.code);
+    }
     throw status === 401 ? new Denied(reason) : new HttpFailed(`the bus answered ${status}: ${reason}`, status);
   }
 }

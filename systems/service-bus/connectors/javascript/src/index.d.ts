@@ -32,6 +32,8 @@ export interface BusEvent {
   timestamp: number;
   /** The sender. The bus sets it, so a sender cannot pretend to be another one. */
   source: string;
+  /** The id: the same when an event is sent again. */
+  event_id: string;
   /** All other fields; binary data is a `Buffer` in Node.js and an `ArrayBuffer` in browsers. */
   [field: string]: any;
 }
@@ -86,6 +88,23 @@ export declare class ServiceConnector {
   emitToClient(clientId: string, kind: Kind, fields?: Fields): Promise<number>;
   /** Sends to all sockets in a room: `service:NAME` is that of a service, `services` that of all services. */
   emitToRoom(room: string, kind: Kind, fields?: Fields): Promise<number>;
+  /** Sends to all instances of a service; while it is away, the bus keeps the event for its subscriptions. */
+  emitToService(service: string, kind: Kind, fields?: Fields): Promise<number>;
+  /** Sends an event of any type to all other services, and keeps it for those that are away and have subscribed. */
+  publish(kind: Kind, fields?: Fields): Promise<number>;
+  /**
+   * Subscribes to event types, none for all, under a name that stays the same after a restart. The bus keeps the
+   * events while this service is away, and delivers them in order. An event may come again with the same `event_id`.
+   */
+  subscribe(name: string, types: string[], handler: Handler): Promise<void>;
+  /** Ends a subscription: the bus forgets its events. */
+  unsubscribe(name: string): Promise<void>;
+  /** Sets the handler for events that the bus has dropped; `count` is `undefined` if their number is unknown. */
+  onDropped(handler: (dropped: { subscription: string; count?: number }) => unknown): void;
+  /** Sets the handler of requests of a type. Its error is the reason that the asking service gets. */
+  onRequest(type: string, handler: (event: BusEvent) => unknown): void;
+  /** Asks one instance of a service, and waits for its answer, by default 5,000 ms. Fails with `RequestFailed`. */
+  request(service: string, kind: Kind, fields?: Fields, options?: { timeout?: number }): Promise<any>;
   /** Sends to all clients and services. */
   broadcast(kind: Kind, fields?: Fields): Promise<number>;
   /** Adds this service to a room, now or when there is a connection, and again after each reconnect. */
@@ -125,4 +144,8 @@ export declare class NotConnected extends BusError {}
 export declare class HttpFailed extends BusError {
   /** The status of the response; `undefined` without a response. */
   readonly status?: number;
+}
+/** A request to another service failed. */
+export declare class RequestFailed extends BusError {
+  readonly code: "no_service" | "timeout" | "left" | "refused" | "too_many" | "invalid" | (string & {});
 }

@@ -4,7 +4,7 @@
 """
 
 from .connector import LinkState, ServiceConnector
-from .errors import BusError, ConnectorError, Denied, HttpFailed, NotConnected, Refused, Unanswered
+from .errors import BusError, ConnectorError, Denied, HttpFailed, NotConnected, Refused, RequestFailed, Unanswered
 from .events import Event, EventType
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LinkState",
     "NotConnected",
     "Refused",
+    "RequestFailed",
     "ServiceConnector",
     "Unanswered",
 ]

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, TypeVar, overload
 from urllib.parse import urlsplit
@@ -15,6 +15,8 @@ from .errors import ConnectorError, Denied, NotConnected, Refused
 from .events import Event, incoming, outgoing
 from .fallback import Fallback
 from .link import Link
+from .requests import Requests, answer_of
+from .subscriptions import Subscriptions
 
 logger = logging.getLogger("service_bus")
 
@@ -70,7 +72,10 @@ class ServiceConnector:
         self._timeout = timeout
         self._delay = reconnection_delay
         self._fallback = Fallback(url, key, name, timeout, tls)
-        self._link = Link(url, path, {"service": name, "key": key}, tls, timeout, self._received)
+        self._subscriptions = Subscriptions(name)
+        self._requests = Requests()
+        asked = {**self._subscriptions.handlers, **self._requests.handlers}
+        self._link = Link(url, path, {"service": name, "key": key}, tls, timeout, self._received, asked)
         self._handlers: dict[str, list[Callable[[Event], Any]]] = {}
         # The loop keeps weak references to its tasks.
         self._running: set[asyncio.Task[None]] = set()
@@ -157,6 +162,57 @@ class ServiceConnector:
         all services."""
         return await self._ask("emit_to_room", {"room": room, "event": outgoing(kind, fields)})
 
+    async def emit_to_service(self, service: str, kind: str | Mapping[str, Any], /, **fields: Any) -> int:
+        """Sends to all instances of a service. While it is away, the bus keeps the event for its subscriptions."""
+        return await self._ask("emit_to_service", {"service": service, "event": outgoing(kind, fields)})
+
+    async def publish(self, kind: str | Mapping[str, Any], /, **fields: Any) -> int:
+        """Sends an event of any type to all other services, and keeps it for those that are away and have a
+        subscription."""
+        return await self._ask("publish", {"event": outgoing(kind, fields)})
+
+    async def subscribe(self, name: str, types: Iterable[str], handler: Callable[[Event], Any]) -> None:
+        """Subscribes to event types, none for all, under a name that stays the same after a restart.
+
+        The bus keeps the events while this service is away, within limits, and delivers them in order: the next one
+        when the handler has ended. An event may come again with the same ``event_id``. The subscription is made now
+        or when there is a connection, and again after each reconnect."""
+        self._subscriptions.add(name, [str(kind) for kind in types], handler)
+        self._needs_connection()
+        await self._subscriptions.subscribe(self._link, name, self._timeout)
+
+    async def unsubscribe(self, name: str) -> None:
+        """Ends a subscription: the bus forgets its events."""
+        self._subscriptions.remove(name)
+        self._needs_connection()
+        answer = await self._link.answer("unsubscribe", {"subscription": name}, self._timeout)
+        if "error" in answer:
+            raise Refused(str(answer["error"]))
+
+    def on_dropped(self, handler: Callable[[str, int | None], Any]) -> None:
+        """Sets the handler for events that the bus has dropped: the name of the subscription, and the number of
+        events, which is ``None`` if it is unknown. Default: a warning in the log."""
+        self._subscriptions.dropped = handler
+
+    def on_request(self, kind: str, handler: Callable[[Event], Any]) -> None:
+        """Sets the handler of requests of a type, plain or async. Its result is the answer; the text of its error
+        is the reason that the asking service gets."""
+        self._requests.set(str(kind), handler)
+
+    async def request(
+        self, service: str, kind: str | Mapping[str, Any], /, *, timeout: float = 5.0, **fields: Any
+    ) -> Any:
+        """Asks one instance of a service, each in turn, and waits for its answer. It is not repeated.
+        :class:`RequestFailed` says why there is none."""
+        body = {"service": service, "event": outgoing(kind, fields), "timeout_ms": round(timeout * 1000)}
+        # The bus answers when the time is over.
+        limit = timeout + self._timeout
+        if self._link.is_connected:
+            return answer_of(await self._link.answer("request", body, limit))
+        if self._denied is not None:
+            raise Denied(self._denied)
+        return await self._fallback.request(body, limit)
+
     async def broadcast(self, kind: str | Mapping[str, Any], /, **fields: Any) -> int:
         """Sends to all clients and services."""
         return await self._ask("broadcast", {"event": outgoing(kind, fields)})
@@ -232,6 +288,10 @@ class ServiceConnector:
             if self._asking == 0:
                 self._idle.set()
 
+    def _needs_connection(self) -> None:
+        if not self._link.is_connected:
+            raise NotConnected("there is no connection") if self._denied is None else Denied(self._denied)
+
     async def _keep(self, tried: asyncio.Future[bool]) -> None:
         """Connects, and again after each loss, until the bus refuses the service."""
         delay = self._delay
@@ -261,6 +321,7 @@ class ServiceConnector:
 
     async def _restore(self) -> None:
         """The bus has lost the rooms with the previous connection."""
+        await self._subscriptions.restore(self._link, self._timeout)
         for room in list(self._rooms):
             await self._link.emit("join_room", {"room": room})
         unsent, self._unsent = self._unsent, []

@@ -38,3 +38,14 @@ class HttpFailed(BusError):
     def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class RequestFailed(BusError):
+    """A request to another service failed.
+
+    ``code`` is ``no_service``, ``timeout``, ``left``, ``refused``, ``too_many`` or ``invalid``.
+    """
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code

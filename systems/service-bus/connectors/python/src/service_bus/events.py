@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping
 from enum import StrEnum
@@ -51,7 +52,7 @@ def outgoing(kind: str | Mapping[str, Any], fields: Mapping[str, Any]) -> Event:
     given: Mapping[str, Any] = {"type": str(kind)} if isinstance(kind, str) else kind
     if "type" not in given:
         raise ValueError("an event has a type")
-    return Event({"timestamp": time.time(), **given, **fields, "type": str(given["type"])})
+    return Event({"timestamp": time.time(), "event_id": secrets.token_hex(16), **given, **fields, "type": str(given["type"])})
 
 
 def incoming(name: str, data: object) -> Event | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from .errors import Denied, HttpFailed
+from .errors import Denied, HttpFailed, RequestFailed
 
 MAX_ANSWER = 1_000_000
 """Maximum response size, in bytes."""
@@ -36,16 +36,26 @@ class Fallback:
         reached = answer.get("reached")
         return reached if isinstance(reached, int) else 0
 
+    async def request(self, body: Mapping[str, Any], timeout: float) -> Any:
+        try:
+            encoded = json.dumps({**body, "source": self._source})
+        except TypeError as error:
+            raise HttpFailed(f"the HTTP API carries JSON, and no binary data: {error}") from error
+        return (await self._ask("POST", "/api/request", encoded, timeout)).get("answer")
+
     async def is_there(self) -> None:
         """Raises an error unless the bus is reachable over HTTP and accepts the key."""
         await self._ask("GET", "/api/ready", None)
 
-    async def _ask(self, method: str, path: str, body: str | None) -> dict[str, Any]:
+    async def _ask(
+        self, method: str, path: str, body: str | None, timeout: float | None = None
+    ) -> dict[str, Any]:
+        limit = self._timeout if timeout is None else aiohttp.ClientTimeout(total=timeout)
         # A session of each request needs no end: the fallback is also used after the shutdown.
         connector = aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True)
         try:
             async with (
-                aiohttp.ClientSession(connector=connector, timeout=self._timeout) as session,
+                aiohttp.ClientSession(connector=connector, timeout=limit) as session,
                 session.request(
                     method, self._url + path, data=body, headers=self._headers, allow_redirects=False
                 ) as response,
@@ -71,4 +81,6 @@ class Fallback:
         reason = str(error.get("message", "")) if isinstance(error, dict) else ""
         if status == 401:
             raise Denied(reason)
+        if path == "/api/request" and isinstance(error, dict) and "code" in error:
+            raise RequestFailed(reason, str(error["code"]))
         raise HttpFailed(f"the bus answered {status}: {reason}", status)

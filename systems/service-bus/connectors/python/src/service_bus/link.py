@@ -26,9 +26,11 @@ class Link:
         tls: ssl.SSLContext | None,
         timeout: float,
         received: Callable[[str, object], None],
+        asked: Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]],
     ) -> None:
         self._url, self._path, self._auth = url, path.strip("/"), auth
         self._tls, self._timeout, self._received = tls, timeout, received
+        self._asked = asked
         self._client: socketio.AsyncClient | None = None
         self._session: aiohttp.ClientSession | None = None
         self._lost = asyncio.Event()
@@ -69,6 +71,8 @@ class Link:
         client.on("connect_error", refused)
         client.on("disconnect", ended)
         client.on("*", self._heard)
+        for name, handler in self._asked.items():
+            client.on(name, handler)
         try:
             async with asyncio.timeout(self._timeout):
                 await client.connect(
@@ -103,6 +107,15 @@ class Link:
             raise Unanswered("the connection was lost") from error
 
     async def ask(self, op: str, body: Mapping[str, Any]) -> int:
+        """Sends a command; the number of reached sockets."""
+        first = await self.answer(op, body, self._timeout)
+        reached = first.get("reached")
+        if isinstance(reached, int):
+            return reached
+        raise Refused(str(first.get("error", "")))
+
+    async def answer(self, op: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """Sends an event, and waits for the acknowledgement, an object."""
         answer: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
 
         def answered(*said: Any) -> None:
@@ -111,18 +124,14 @@ class Link:
 
         self._pending.add(answer)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(timeout):
                 await self.emit(op, body, answered)
                 said = await answer
         except TimeoutError as error:
             raise Unanswered("the bus did not answer in time") from error
         finally:
             self._pending.discard(answer)
-        first = said[0] if said and isinstance(said[0], dict) else {}
-        reached = first.get("reached")
-        if isinstance(reached, int):
-            return reached
-        raise Refused(str(first.get("error", "")))
+        return said[0] if said and isinstance(said[0], dict) else {}
 
     async def flush(self) -> None:
         """Waits until all events are written: the end of a connection drops those in the queue."""

@@ -8,7 +8,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from . import connector as asynchronous
@@ -105,6 +105,41 @@ class ServiceConnector:
     def emit_to_room(self, room: str, kind: str | Mapping[str, Any], /, **fields: Any) -> int:
         """Sends to all sockets in a room."""
         return self._wait(self._connector.emit_to_room(room, kind, **fields))
+
+    def emit_to_service(self, service: str, kind: str | Mapping[str, Any], /, **fields: Any) -> int:
+        """Sends to all instances of a service. While it is away, the bus keeps the event for its subscriptions."""
+        return self._wait(self._connector.emit_to_service(service, kind, **fields))
+
+    def publish(self, kind: str | Mapping[str, Any], /, **fields: Any) -> int:
+        """Sends an event of any type to all other services, and keeps it for those that are away and have a
+        subscription."""
+        return self._wait(self._connector.publish(kind, **fields))
+
+    def subscribe(self, name: str, types: Iterable[str], handler: Callable[[Event], Any]) -> None:
+        """Subscribes to event types, none for all. The handler runs in a thread, for one event at a time."""
+
+        def handle(event: Event) -> Coroutine[Any, Any, Any]:
+            return asyncio.to_thread(handler, event)
+
+        self._wait(self._connector.subscribe(name, types, handle))
+
+    def unsubscribe(self, name: str) -> None:
+        """Ends a subscription: the bus forgets its events."""
+        self._wait(self._connector.unsubscribe(name))
+
+    def on_dropped(self, handler: Callable[[str, int | None], Any]) -> None:
+        """Sets the handler for events that the bus has dropped. It runs in a thread."""
+        self._connector.on_dropped(lambda name, count: asyncio.to_thread(handler, name, count))
+
+    def on_request(self, kind: str, handler: Callable[[Event], Any]) -> None:
+        """Sets the handler of requests of a type. It runs in a thread, for several requests at a time."""
+        self._connector.on_request(kind, lambda event: asyncio.to_thread(handler, event))
+
+    def request(
+        self, service: str, kind: str | Mapping[str, Any], /, *, timeout: float = 5.0, **fields: Any
+    ) -> Any:
+        """Asks one instance of a service, and waits for its answer."""
+        return self._wait(self._connector.request(service, kind, timeout=timeout, **fields))
 
     def broadcast(self, kind: str | Mapping[str, Any], /, **fields: Any) -> int:
         """Sends to all clients and services."""

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{OriginPolicy, RequestBody};
+use engineio::{OriginPolicy, Query, RequestBody};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -14,9 +14,11 @@ use socketio_gateway::response::{self, HttpResponse};
 use socketio_gateway::{Endpoints, OnceError};
 use socketio_parser::Value;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, BusState};
 use crate::command::{Command, CommandError};
+use crate::requests::Request as ServiceRequest;
 use crate::services::Refusal;
+use crate::{directory, own_events};
 
 /// OpenAPI description of the API.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -35,25 +37,39 @@ pub(crate) struct Api {
 enum Action {
     /// A command of this name.
     Command(&'static str),
+    Request,
+    Clients,
+    Services,
     Rooms,
     Ready,
     OpenApi,
 }
 
 /// The routes besides those of the commands, all with GET.
-const QUERIES: [(&str, Action); 3] =
-    [("/api/rooms", Action::Rooms), ("/api/ready", Action::Ready), ("/api/openapi.json", Action::OpenApi)];
+const QUERIES: [(&str, Action); 5] = [
+    ("/api/clients", Action::Clients),
+    ("/api/services", Action::Services),
+    ("/api/rooms", Action::Rooms),
+    ("/api/ready", Action::Ready),
+    ("/api/openapi.json", Action::OpenApi),
+];
+/// The path of requests between services.
+const REQUEST: &str = "/api/request";
 
 /// The paths and methods of the API.
 #[cfg(test)]
 pub(crate) fn routes() -> impl Iterator<Item = (String, &'static str)> {
     let commands = Command::OPS.into_iter().map(|op| (format!("/api/{op}"), "POST"));
+    let commands = commands.chain([(REQUEST.to_owned(), "POST")]);
     commands.chain(QUERIES.into_iter().map(|(path, _)| (path.to_owned(), "GET")))
 }
 
 fn action(path: &str) -> Option<Action> {
     if let Some((_, action)) = QUERIES.into_iter().find(|(known, _)| *known == path) {
         return Some(action);
+    }
+    if path == REQUEST {
+        return Some(Action::Request);
     }
     let op = path.strip_prefix("/api/")?;
     Command::OPS.into_iter().find(|known| *known == op).map(Action::Command)
@@ -72,8 +88,8 @@ impl Endpoints for Api {
 
     fn methods(&self, path: &str) -> Option<&'static [Method]> {
         Some(match action(path)? {
-            Action::Command(_) => &[Method::POST],
-            Action::Rooms | Action::Ready | Action::OpenApi => &[Method::GET],
+            Action::Command(_) | Action::Request => &[Method::POST],
+            _ => &[Method::GET],
         })
     }
 
@@ -129,12 +145,15 @@ impl From<Refusal> for ApiError {
 
 impl From<CommandError> for ApiError {
     fn from(error: CommandError) -> Self {
-        let (status, code) = match error {
-            CommandError::NoClient => (StatusCode::NOT_FOUND, "no_client"),
-            CommandError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
-            _ => (StatusCode::SERVICE_UNAVAILABLE, "not_sent"),
+        let status = match error {
+            CommandError::NoClient | CommandError::NoService => StatusCode::NOT_FOUND,
+            CommandError::Invalid(_) | CommandError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            CommandError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            CommandError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            CommandError::Left => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self::new(status, code, &error.to_string())
+        Self::new(status, error.code(), &error.to_string())
     }
 }
 
@@ -152,25 +171,58 @@ async fn respond(bus: &Bus, head: &Parts, body: &mut RequestBody) -> Result<Http
             sender(bus, head, None).await?;
             Ok(response::json(StatusCode::OK, &json!({ "success": true, "rooms": bus.rooms() })))
         }
-        Action::Command(op) => {
-            // The key is checked first, so that no body of an unauthorized client is held.
+        Action::Clients => {
             sender(bus, head, None).await?;
-            let body = read(bus, body).await?;
-            let data: Value = serde_json::from_slice(&body)
-                .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", &error.to_string()))?;
-            let name = sender(bus, head, data.get("source").as_str()).await?;
+            let query = Query::from(&head.uri);
+            let limit =
+                query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(directory::MAX_PAGE);
+            let BusState { namespace, .. } = bus.slot().get()?;
+            let page = directory::clients(&namespace, query.get("after").unwrap_or_default(), limit);
+            Ok(response::json(StatusCode::OK, &page))
+        }
+        Action::Services => {
+            sender(bus, head, None).await?;
+            let BusState { namespace, kept, .. } = bus.slot().get()?;
+            Ok(response::json(StatusCode::OK, &directory::services(&namespace, &kept)))
+        }
+        Action::Request => {
+            let (name, data, _) = content(bus, head, body).await?;
+            let answer = own_events::ask(&bus.slot().get()?, &name, ServiceRequest::read(&data)?).await?;
+            let no_json = |_| ApiError::new(StatusCode::BAD_GATEWAY, "no_json", "the answer has binary data");
+            let answer = answer.view().to_json().map_err(no_json)?;
+            Ok(response::json(StatusCode::OK, &json!({ "success": true, "answer": answer })))
+        }
+        Action::Command(op) => {
+            let (name, data, body) = content(bus, head, body).await?;
             let command = Command::read(op, &data)?;
             let carrying_out = bus.clone();
             // A repeated call of another service is another call.
             let call = format!("bus/{name}/{op}");
             let work = async move {
                 let outcome = carrying_out.carry_out(command, &name).await?;
-                let body = json!({ "success": true, "reached": outcome.reached });
+                let mut body = json!(outcome);
+                body["success"] = true.into();
                 Ok(body.to_string().into())
             };
             bus.gateway().once(&call, head, &body, work).await
         }
     }
+}
+
+/// The content of a request, and the name of its sender.
+async fn content(
+    bus: &Bus,
+    head: &Parts,
+    body: &mut RequestBody,
+) -> Result<(String, Value, Bytes), ApiError> {
+    // The key is checked first, so that no body of an unauthorized client is held.
+    sender(bus, head, None).await?;
+    let body = read(bus, body).await?;
+    let invalid =
+        |error: serde_json::Error| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", &error.to_string());
+    let data: Value = serde_json::from_slice(&body).map_err(invalid)?;
+    let name = sender(bus, head, data.get("source").as_str()).await?;
+    Ok((name, data, body))
 }
 
 /// The name of the service that sends a request, by its token or its key. With a key for several services it is the

@@ -11,14 +11,16 @@ use socketio_gateway::{Config, Gateway, ReloadError, StartError};
 use socketio_parser::Value;
 use socketio_server::{Ack, ConnectError, Data, Handshake, Namespace, Server, Socket};
 use tokio::net::TcpListener;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::api::Api;
 use crate::command::{Command, CommandError, Outcome};
 use crate::event::{Event, EventType};
+use crate::kept::{self, KeepOptions, Kept};
 use crate::presence::{Identity, Presence};
+use crate::requests::Requests;
 use crate::services::{KeyError, ServiceKeys, Services};
-use crate::{carry_out, hear};
+use crate::{carry_out, hear, own_events};
 
 /// Maximum length of the name of a room, a user or a service, in bytes.
 pub(crate) const MAX_NAME: usize = 256;
@@ -37,6 +39,8 @@ pub struct BusOptions {
     /// Hosts of requests that are valid in addition to `localhost` and loopback addresses, if the bus listens on a
     /// loopback address. Default none. A proxy that forwards another `Host` needs it.
     pub allowed_hosts: Vec<String>,
+    /// Limits of the events that are kept for services that are away.
+    pub keep: KeepOptions,
 }
 
 /// Trust in the user ids that clients send.
@@ -61,6 +65,9 @@ pub enum BuildError {
     /// The keys of services are invalid.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The file with the kept events cannot be read.
+    #[error("bus.keep_file: {0}")]
+    KeepFile(#[source] io::Error),
 }
 
 /// A bus. Clones share the same bus.
@@ -82,6 +89,10 @@ pub(crate) struct Slot(Arc<RwLock<Option<BusState>>>);
 pub(crate) struct BusState {
     pub(crate) namespace: Namespace,
     pub(crate) presence: Presence,
+    pub(crate) kept: Kept,
+    pub(crate) requests: Requests,
+    /// Whether other nodes have services too.
+    pub(crate) is_clustered: bool,
 }
 
 impl Slot {
@@ -104,14 +115,16 @@ struct Admission {
 }
 
 impl Bus {
-    /// A bus with these settings of a gateway, that does not listen yet. It has neither the gateway's own events
+    /// A bus with these settings of a gateway, that does not listen yet. It must be created within a runtime of tokio. It has neither the gateway's own events
     /// of clients, nor its relay, nor its page.
     pub fn new(mut config: Config, options: BusOptions) -> Result<Self, BuildError> {
         let services = Services::new(options.keys, &options.service_claim)?;
         let admission =
             Admission { services: services.clone(), users: options.users, anonymous: config.auth.anonymous };
         adapt(&mut config, &options.service_claim);
+        let kept = Kept::new(options.keep);
         let gateway = Gateway::without_events(config)?;
+        kept.load().map_err(BuildError::KeepFile)?;
         let namespace = gateway.io().of("/");
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
             let identity = admission.identify(&socket, &handshake).map(|identity| {
@@ -120,7 +133,7 @@ impl Bus {
             async move { identity }
         });
         let slot = Slot::default();
-        register(&namespace, &slot);
+        register(&namespace, &slot, kept, gateway.node().is_some());
         Ok(Self { gateway, services, allowed_hosts: options.allowed_hosts.into(), slot })
     }
 
@@ -166,14 +179,19 @@ impl Bus {
     /// returns.
     pub async fn close(&self) {
         self.gateway.drain().await;
+        let Ok(BusState { kept, .. }) = self.slot.get() else { return };
         self.slot.set(None);
+        if let Err(error) = kept.save() {
+            error!(%error, "the kept events are lost: bus.keep_file cannot be written");
+        }
+        kept.close();
     }
 
     /// All rooms and the clients in them.
     pub fn rooms(&self) -> BTreeMap<String, Vec<String>> {
         let mut rooms = BTreeMap::<String, Vec<String>>::new();
         for socket in self.io().of("/").sockets() {
-            for room in socket.joined_rooms() {
+            for room in socket.joined_rooms().iter().filter(|room| !room.starts_with(kept::ROOM)) {
                 rooms.entry(room.to_string()).or_default().push(socket.id().to_owned());
             }
         }
@@ -182,6 +200,10 @@ impl Bus {
 
     pub(crate) fn services(&self) -> &Services {
         &self.services
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
     }
 }
 
@@ -199,18 +221,23 @@ fn adapt(config: &mut Config, service_claim: &str) {
 }
 
 /// Registers the handlers of the bus.
-fn register(namespace: &Namespace, slot: &Slot) {
+fn register(namespace: &Namespace, slot: &Slot, kept: Kept, is_clustered: bool) {
     let presence = Presence::default();
-    let (coming, going) = (presence.clone(), presence.clone());
+    let (coming, going, leaving) = (presence.clone(), presence.clone(), kept.clone());
     namespace.on_connect(move |socket: Socket| {
         let presence = coming.clone();
         async move { presence.connect(&socket).await }
     });
     namespace.on_disconnect(move |socket: Socket| {
+        if let Identity::Service(name) = Identity::of(&socket) {
+            leaving.leave(&name, socket.id());
+        }
         let presence = going.clone();
         async move { presence.disconnect(&socket).await }
     });
-    slot.set(Some(BusState { namespace: namespace.clone(), presence }));
+    let requests = Requests::default();
+    slot.set(Some(BusState { namespace: namespace.clone(), presence, kept, requests, is_clustered }));
+    own_events::register(namespace, slot);
     for op in Command::OPS {
         let slot = slot.clone();
         namespace.on(op, move |socket: Socket, Data(data): Data<Value>| {
@@ -222,7 +249,7 @@ fn register(namespace: &Namespace, slot: &Slot) {
         let (name, slot) = (standard.name().to_owned(), slot.clone());
         namespace.on(&name, move |socket: Socket, Data(data): Data<Value>| {
             let (slot, kind) = (slot.clone(), standard.clone());
-            async move { hear::hear(&socket, &slot.get()?, kind, &data).await }
+            async move { hear::hear(&socket, &slot.get()?, kind, &data).await.map(Ack) }
         });
     }
     namespace.on_error(|socket, error| warn!(id = socket.id(), error = %error.for_log(), "ignored"));
@@ -275,8 +302,8 @@ impl Admission {
     }
 }
 
-/// Stamps an event with its source.
+/// Stamps an event with its source, and with an id, if it has none.
 pub(crate) fn stamped(mut event: Event, source: &str) -> Event {
     source.clone_into(&mut event.source);
-    event
+    event.identified()
 }

@@ -111,6 +111,10 @@ pub struct Event {
     /// The sender. The bus sets it, so a sender cannot pretend to be another one.
     #[serde(default)]
     pub source: String,
+    /// The id. The connector or the bus sets it if it is missing, and an event that is sent again keeps it: a receiver
+    /// that has seen the id ignores the event.
+    #[serde(rename = "event_id", default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// All other fields, with their binary data.
     #[serde(flatten)]
     pub fields: BTreeMap<String, Value>,
@@ -119,7 +123,19 @@ pub struct Event {
 impl Event {
     /// An event with the current time and without fields.
     pub fn new(kind: impl Into<EventType>) -> Self {
-        Self { kind: kind.into(), timestamp: now(), source: String::new(), fields: BTreeMap::new() }
+        Self { kind: kind.into(), timestamp: now(), source: String::new(), id: None, fields: BTreeMap::new() }
+    }
+
+    /// The same event with an id, if it has none.
+    #[must_use]
+    pub(crate) fn identified(mut self) -> Self {
+        self.id = self.id.or_else(|| {
+            let mut bytes = [0; 16];
+            // Without random bytes the bus sets the id.
+            getrandom::fill(&mut bytes).ok()?;
+            Some(format!("{:032x}", u128::from_le_bytes(bytes)))
+        });
+        self
     }
 
     /// Adds a field.

@@ -6,10 +6,11 @@ use socketio_parser::Value;
 use socketio_server::Socket;
 use tracing::debug;
 
-use crate::bus::{BusState, stamped};
-use crate::command::CommandError;
+use crate::bus::{BusState, MAX_NAME, stamped};
+use crate::carry_out::publish;
+use crate::command::{CommandError, Outcome};
 use crate::event::{Event, EventType};
-use crate::presence::{Identity, SERVICES, USER_ROOM};
+use crate::presence::{Identity, USER_ROOM};
 
 /// Forwards a standard event of any client to all services, with the sender as its source. The bus itself
 /// answers presence queries.
@@ -18,7 +19,7 @@ pub(crate) async fn hear(
     bus: &BusState,
     kind: EventType,
     data: &Value,
-) -> Result<(), CommandError> {
+) -> Result<Outcome, CommandError> {
     let identity = Identity::of(socket);
     let fields = data.parse::<BTreeMap<String, Value>>();
     let Ok(mut fields) = fields else {
@@ -27,7 +28,9 @@ pub(crate) async fn hear(
     for ours in ["type", "source", "timestamp"] {
         fields.remove(ours);
     }
-    let mut event = stamped(Event { fields, ..Event::new(kind) }, identity.source());
+    let id =
+        fields.remove("event_id").and_then(|id| id.parse().ok()).filter(|id: &String| id.len() <= MAX_NAME);
+    let mut event = stamped(Event { fields, id, ..Event::new(kind) }, identity.source());
     if event.kind == EventType::PresenceQuery {
         let Some(user) = event.field::<String>("user_id") else {
             return Err(CommandError::Invalid("expected { user_id }".to_owned()));
@@ -35,7 +38,8 @@ pub(crate) async fn hear(
         let online = bus.namespace.room_len(&format!("{USER_ROOM}{user}")) > 0;
         let update = Event::new(EventType::PresenceUpdate).with("user_id", user).with("online", online);
         let update = stamped(update, "bus");
-        return Ok(socket.emit(update.kind.name(), &update)?);
+        socket.emit(update.kind.name(), &update)?;
+        return Ok(Outcome::default());
     }
     if !matches!(identity, Identity::Service(_)) {
         // A client must not send as another user.
@@ -43,11 +47,12 @@ pub(crate) async fn hear(
             event.fields.remove(ours);
         }
     }
-    match identity {
-        Identity::User(user) => event = event.with("user_id", user),
+    match &identity {
+        Identity::User(user) => event = event.with("user_id", user.as_str()),
         Identity::Unknown => event = event.with("client_id", socket.id()),
         Identity::Service(_) => {}
     }
     debug!(kind = event.kind.name(), source = event.source, "heard");
-    Ok(socket.to(SERVICES).emit(event.kind.name(), &event).await?)
+    let service = if let Identity::Service(name) = &identity { name } else { "" };
+    publish(bus, &event, service, Some(socket)).await
 }

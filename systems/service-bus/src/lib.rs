@@ -28,6 +28,9 @@
 //! | `services` | the keys and names of services |
 //! | `presence` | the identities of sockets, and the connected users |
 //! | `bus` | the server, on the one of a gateway |
+//! | `kept` | events for services that are away |
+//! | `requests`, `own_events` | requests between services, and their subscriptions |
+//! | `directory` | the connected clients and services |
 //! | `hear` | standard events of clients |
 //! | `api` | the commands over HTTP |
 //! | `settings` | the settings of the program |
@@ -39,19 +42,26 @@ mod bus;
 mod carry_out;
 mod command;
 mod connector;
+mod directory;
 mod event;
 mod fallback;
 mod hear;
+mod kept;
+mod own_events;
 mod presence;
+mod requests;
 mod services;
 mod settings;
 
 pub use self::api::OPENAPI;
 pub use self::bus::{BuildError, Bus, BusOptions, Users};
 pub use self::command::{Command, CommandError, Outcome};
-pub use self::connector::{BusError, ConnectorError, ConnectorOptions, LinkState, ServiceConnector};
+pub use self::connector::{
+    BusError, ConnectorError, ConnectorOptions, Dropped, LinkState, RequestError, SeenIds, ServiceConnector,
+};
 pub use self::event::{Event, EventType};
 pub use self::fallback::FallbackError;
+pub use self::kept::KeepOptions;
 pub use self::services::{KeyError, ServiceKeys};
 pub use self::settings::{Settings, SettingsError};
 pub use engineio::client::Tls;

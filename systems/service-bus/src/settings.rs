@@ -1,6 +1,8 @@
 //! Settings of the program: those of the gateway, and the sections `bus` and `services` of the same file.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -8,6 +10,7 @@ use socketio_gateway::Config;
 use socketio_gateway::config::load::{LoadError, Sources};
 
 use crate::bus::{BusOptions, Users};
+use crate::kept::KeepOptions;
 use crate::services::ServiceKeys;
 
 /// Sections of the file that belong to the bus.
@@ -61,6 +64,11 @@ struct BusSection {
     users: Option<Users>,
     service_claim: String,
     allowed_hosts: Vec<String>,
+    keep_events: Option<usize>,
+    keep_bytes: Option<usize>,
+    keep_ms: Option<u64>,
+    keep_subscriptions: Option<usize>,
+    keep_file: Option<PathBuf>,
 }
 
 /// A section of a service.
@@ -88,6 +96,7 @@ impl Settings {
             }
             bus.keys = vec![key.clone()];
         }
+        let keep = keep(&bus);
         let keys = ServiceKeys { shared: bus.keys, of_service };
         let users = match variable(&sources, "USERS").as_deref() {
             Some("believed") => Users::Believed,
@@ -100,7 +109,7 @@ impl Settings {
             bus.allowed_hosts = hosts.map(str::to_owned).collect();
         }
         let BusSection { service_claim, allowed_hosts, .. } = bus;
-        Ok(Self { gateway, bus: BusOptions { keys, service_claim, users, allowed_hosts } })
+        Ok(Self { gateway, bus: BusOptions { keys, service_claim, users, allowed_hosts, keep } })
     }
 }
 
@@ -124,6 +133,17 @@ fn prepare(sources: &mut Sources) {
             "WARNING" => "warn".clone_into(level),
             _ => {}
         }
+    }
+}
+
+fn keep(bus: &BusSection) -> KeepOptions {
+    let default = KeepOptions::default();
+    KeepOptions {
+        events: bus.keep_events.unwrap_or(default.events),
+        bytes: bus.keep_bytes.unwrap_or(default.bytes),
+        time: bus.keep_ms.map_or(default.time, Duration::from_millis),
+        subscriptions: bus.keep_subscriptions.unwrap_or(default.subscriptions),
+        file: bus.keep_file.clone().filter(|path| !path.as_os_str().is_empty()),
     }
 }
 

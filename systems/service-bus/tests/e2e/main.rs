@@ -3,7 +3,10 @@
 
 mod api;
 mod binary;
+mod crowd;
 mod identities;
+mod kept;
+mod requests;
 mod services;
 mod users;
 
@@ -47,6 +50,7 @@ fn options() -> ConnectorOptions {
         key: Some(KEY.to_owned()),
         timeout: Duration::from_secs(10),
         reconnection_delay: Duration::from_millis(10),
+        resend: Duration::ZERO,
         ..ConnectorOptions::default()
     }
 }

@@ -1,23 +1,37 @@
 //! The client of a service: its connection to the bus, which reconnects by itself, and the HTTP API as a
 //! fallback.
 
+mod error;
+mod requests;
+mod seen;
+mod subscriptions;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engineio::client::Tls;
 use engineio::sync::Mutex;
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
+use serde::Serialize;
 use serde_json::{Value, json};
-use socketio_client::{AckError, ConnectError, Data, HandlerId, Manager, Socket};
-use tokio::sync::RwLock;
-use tokio::time::timeout;
+use socketio_client::{ConnectError, Data, DisconnectReason, HandlerId, Manager, Socket};
+use tokio::sync::{RwLock, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::command::{Command, Outcome};
 use crate::event::{Event, EventType};
-use crate::fallback::{Fallback, FallbackError};
+use crate::fallback::Fallback;
+use crate::requests::Request;
+
+pub use self::error::{BusError, ConnectorError, LinkState, RequestError};
+use self::requests::Requests;
+pub use self::seen::SeenIds;
+pub use self::subscriptions::Dropped;
+use self::subscriptions::Subscriptions;
 
 /// Options of a connector.
 #[derive(Clone, Debug)]
@@ -31,6 +45,12 @@ pub struct ConnectorOptions {
     pub tls: Tls,
     /// Timeout of the first connection, and of each ack. Default 5 seconds.
     pub timeout: Duration,
+    /// Time for which a command with an event is sent again, with the same id of the event, until the bus has acknowledged
+    /// it. Default 30 seconds; 0: commands are sent once.
+    pub resend: Duration,
+    /// Maximum number of commands with an event that wait for their acks. Further ones fail at once. Default 1,000. Cost:
+    /// the memory of their events.
+    pub max_unanswered: usize,
     /// Delay before the first reconnection attempt; it doubles up to ten times that value. Default 500 ms.
     pub reconnection_delay: Duration,
 }
@@ -42,64 +62,9 @@ impl Default for ConnectorOptions {
             path: "/socket.io/".to_owned(),
             tls: Tls::default(),
             timeout: Duration::from_secs(5),
+            resend: Duration::from_secs(30),
+            max_unanswered: 1000,
             reconnection_delay: Duration::from_millis(500),
-        }
-    }
-}
-
-/// State of the link to the bus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkState {
-    /// A connection.
-    Socket,
-    /// The HTTP API: events can be sent, but not received. Connection attempts continue.
-    Http,
-    /// None: the bus has refused the service, most likely because of its key. Another attempt would be
-    /// refused too, so none is made until [`initialize`](ServiceConnector::initialize) is called again.
-    Refused,
-}
-
-/// Errors while a connector is built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectorError {
-    /// The URL is invalid.
-    #[error("{0} is not the URL of a bus: http://HOST:PORT, or https")]
-    Url(String),
-    /// The key is not a valid header value.
-    #[error("the key cannot stand in a header")]
-    Key,
-    /// The certificates of the system cannot be used.
-    #[error("the certificates of the system cannot be used")]
-    Tls(#[source] std::io::Error),
-}
-
-/// Errors of a command.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BusError {
-    /// The bus refused the command.
-    #[error("the bus refused: {0}")]
-    Refused(String),
-    /// The bus refuses this service, most likely because of its key. See [`LinkState::Refused`].
-    #[error("the bus does not take this service: {0}")]
-    Denied(String),
-    /// The connection was lost, or the ack did not arrive in time: the command may have been executed.
-    #[error("the bus did not answer")]
-    Unanswered(#[source] AckError),
-    /// There is no connection, and the request to the API failed.
-    #[error(transparent)]
-    Http(FallbackError),
-    /// Rooms require a connection. The room is joined as soon as there is one.
-    #[error("there is no connection")]
-    NotConnected,
-}
-
-impl From<FallbackError> for BusError {
-    fn from(error: FallbackError) -> Self {
-        match error {
-            FallbackError::Refused(StatusCode::UNAUTHORIZED, why) => Self::Denied(why),
-            error => Self::Http(error),
         }
     }
 }
@@ -117,6 +82,14 @@ pub struct ServiceConnector {
     /// Read-locked by commands that wait for an ack.
     asking: Arc<RwLock<()>>,
     limit: Duration,
+    /// Places of commands with an event that wait for their acks.
+    unanswered: Arc<Semaphore>,
+    resend: Duration,
+    pause: Duration,
+    subscriptions: Subscriptions,
+    requests: Requests,
+    /// Whether the application has ended the connection.
+    is_shut_down: Arc<AtomicBool>,
 }
 
 impl ServiceConnector {
@@ -132,7 +105,8 @@ impl ServiceConnector {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(wrong());
         }
-        let ConnectorOptions { key, path, tls, timeout, reconnection_delay } = options;
+        let ConnectorOptions { key, path, tls, timeout, resend, max_unanswered, reconnection_delay } =
+            options;
         let fallback_tls = tls.clone();
         let bearer = key.as_ref().map(|key| HeaderValue::from_str(&format!("Bearer {key}")));
         let bearer = bearer.transpose().map_err(|_| ConnectorError::Key)?;
@@ -156,6 +130,12 @@ impl ServiceConnector {
         let rooms = Arc::<Mutex<BTreeSet<String>>>::default();
         let denied = Arc::<Mutex<Option<String>>>::default();
         let (joined, taken, refused) = (Arc::clone(&rooms), Arc::clone(&denied), Arc::clone(&denied));
+        let (subscriptions, requests) = (Subscriptions::default(), Requests::default());
+        subscriptions.register(&socket);
+        requests.register(&socket);
+        let is_shut_down = Arc::<AtomicBool>::default();
+        reconnect_always(&socket, reconnection_delay, &is_shut_down);
+        let subscribed = subscriptions.clone();
         socket.on_connect_error(move |error: ConnectError| {
             // A restarted bus may have another key.
             if let ConnectError::Refused(refusal) = error {
@@ -166,8 +146,9 @@ impl ServiceConnector {
         });
         socket.on_connect(move |socket: Socket| {
             *taken.lock() = None;
-            let rooms = joined.lock().clone();
+            let (rooms, subscriptions) = (joined.lock().clone(), subscribed.clone());
             async move {
+                subscriptions.restore(&socket, timeout).await;
                 // The bus has lost the rooms with the previous connection.
                 for room in rooms {
                     if let Err(error) = socket.emit("join_room", &json!({ "room": room })) {
@@ -177,7 +158,22 @@ impl ServiceConnector {
             }
         });
         let asking = Arc::default();
-        Ok(Self { name: name.into(), manager, socket, fallback, rooms, denied, asking, limit: timeout })
+        Ok(Self {
+            name: name.into(),
+            manager,
+            socket,
+            fallback,
+            rooms,
+            denied,
+            asking,
+            limit: timeout,
+            unanswered: Arc::new(Semaphore::new(max_unanswered.min(Semaphore::MAX_PERMITS))),
+            resend,
+            pause: reconnection_delay,
+            subscriptions,
+            requests,
+            is_shut_down,
+        })
     }
 
     /// The service's name.
@@ -190,6 +186,7 @@ impl ServiceConnector {
     /// neither works.
     pub async fn initialize(&self) -> Result<LinkState, BusError> {
         *self.denied.lock() = None;
+        self.is_shut_down.store(false, Ordering::Relaxed);
         self.socket.connect();
         match timeout(self.limit, self.socket.connected()).await {
             Ok(Ok(())) => return Ok(LinkState::Socket),
@@ -237,23 +234,107 @@ impl ServiceConnector {
 
     /// Sends to a user, on all its clients.
     pub async fn emit_to_user(&self, user_id: &str, event: Event) -> Result<Outcome, BusError> {
-        self.ask(Command::EmitToUser { user_id: user_id.to_owned(), event }).await
+        self.send(Command::EmitToUser { user_id: user_id.to_owned(), event }).await
     }
 
     /// Sends to one client.
     pub async fn emit_to_client(&self, client_id: &str, event: Event) -> Result<Outcome, BusError> {
-        self.ask(Command::EmitToClient { client_id: client_id.to_owned(), event }).await
+        self.send(Command::EmitToClient { client_id: client_id.to_owned(), event }).await
     }
 
     /// Sends to all sockets in a room. `service:NAME` is the room of a service, `services` the room of all
     /// services.
     pub async fn emit_to_room(&self, room: &str, event: Event) -> Result<Outcome, BusError> {
-        self.ask(Command::EmitToRoom { room: room.to_owned(), event }).await
+        self.send(Command::EmitToRoom { room: room.to_owned(), event }).await
+    }
+
+    /// Sends to all instances of a service. If it is away, the event is kept for its subscriptions; without one this is an
+    /// error.
+    pub async fn emit_to_service(&self, service: &str, event: Event) -> Result<Outcome, BusError> {
+        self.send(Command::EmitToService { service: service.to_owned(), event }).await
+    }
+
+    /// Sends an event of any type to all other services, and keeps it for those that are away and have a subscription.
+    pub async fn publish(&self, event: Event) -> Result<Outcome, BusError> {
+        self.send(Command::Publish { event }).await
+    }
+
+    /// Subscribes to event types, none for all, under a name that stays the same after a restart of this service. The bus
+    /// keeps the events that are for this service while it is away, within limits, and delivers them in order. The
+    /// next event comes when the handler of the previous one has ended; an event whose handler has not ended when the
+    /// connection is lost comes again, with the same id.
+    ///
+    /// The subscription is made now or when there is a connection, and again after each reconnection. Handlers of
+    /// [`on_event`](Self::on_event) do not get its events.
+    pub async fn subscribe<F, Fut>(&self, name: &str, types: &[EventType], handler: F) -> Result<(), BusError>
+    where
+        F: Fn(Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let types = types.iter().map(|kind| kind.name().to_owned()).collect();
+        self.subscriptions.add(name, types, handler);
+        if !self.socket.is_connected() {
+            return Err(self.why_denied().map_or(BusError::NotConnected, BusError::Denied));
+        }
+        self.subscriptions.subscribe(&self.socket, name, self.limit).await
+    }
+
+    /// Sets the handler for events that the bus has dropped before the service received them. Default: a warning in the
+    /// log.
+    pub fn on_dropped<F, Fut>(&self, handler: F)
+    where
+        F: Fn(Dropped) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.subscriptions.on_dropped(handler);
+    }
+
+    /// Ends a subscription: the bus forgets its events.
+    pub async fn unsubscribe(&self, name: &str) -> Result<(), BusError> {
+        self.subscriptions.remove(name);
+        if !self.socket.is_connected() {
+            return Err(self.why_denied().map_or(BusError::NotConnected, BusError::Denied));
+        }
+        let asked = self.socket.timeout(self.limit);
+        let answer = asked.emit_with_ack::<Value>("unsubscribe", &json!({ "subscription": name })).await;
+        refusal(&answer.map_err(BusError::Unanswered)?)
+    }
+
+    /// Asks one instance of a service, each in turn, and waits for its answer. A request is not repeated.
+    pub async fn request(
+        &self,
+        service: &str,
+        event: Event,
+        timeout: Duration,
+    ) -> Result<crate::Value, RequestError> {
+        let _asking = self.asking.read().await;
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let request =
+            Request { service: service.to_owned(), event: event.identified(), timeout_ms: Some(timeout_ms) };
+        if self.socket.is_connected() {
+            // The bus answers when the time is over.
+            return requests::ask(&self.socket, &request, timeout + self.limit).await;
+        }
+        if let Some(why) = self.why_denied() {
+            return Err(BusError::Denied(why).into());
+        }
+        let answered = self.fallback.request(&request, timeout + self.limit).await.map_err(BusError::from)?;
+        answered.map_err(|(code, message)| RequestError::of(&code, message))
+    }
+
+    /// Sets the handler of requests of a type. Its error is the reason that the asking service gets.
+    pub fn on_request<F, Fut, T>(&self, kind: impl Into<EventType>, handler: F)
+    where
+        F: Fn(Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, String>> + Send + 'static,
+        T: Serialize,
+    {
+        self.requests.set(kind.into().name(), handler);
     }
 
     /// Sends to all clients and services.
     pub async fn broadcast(&self, event: Event) -> Result<Outcome, BusError> {
-        self.ask(Command::Broadcast { event }).await
+        self.send(Command::Broadcast { event }).await
     }
 
     /// Adds this service to a room, now or when there is a connection, and again after each reconnection.
@@ -276,13 +357,13 @@ impl ServiceConnector {
     /// Adds a client to a room, for example `user:ID`.
     pub async fn join_client(&self, client_id: &str, room: &str) -> Result<(), BusError> {
         let command = Command::JoinRoom { client_id: Some(client_id.to_owned()), room: room.to_owned() };
-        self.ask(command).await.map(drop)
+        self.ask(&command).await.map(drop)
     }
 
     /// Removes a client from a room.
     pub async fn leave_client(&self, client_id: &str, room: &str) -> Result<(), BusError> {
         let command = Command::LeaveRoom { client_id: Some(client_id.to_owned()), room: room.to_owned() };
-        self.ask(command).await.map(drop)
+        self.ask(&command).await.map(drop)
     }
 
     /// Sends an event as a client would: an event of a standard type reaches all other services, and the bus
@@ -294,6 +375,7 @@ impl ServiceConnector {
     /// Ends the connection. Events sent before are written, and pending commands have the ack timeout to
     /// complete.
     pub async fn shutdown(&self) {
+        self.is_shut_down.store(true, Ordering::Relaxed);
         // Later commands wait for the lock, and then use HTTP.
         let _asked = timeout(self.limit, self.asking.write()).await;
         self.manager.close().await;
@@ -307,16 +389,32 @@ impl ServiceConnector {
         self.over_socket(&command).await.map(drop)
     }
 
-    /// A command that was sent over the connection is not repeated over HTTP, so no event arrives twice.
-    async fn ask(&self, command: Command) -> Result<Outcome, BusError> {
+    /// Sends a command with an event until it is acknowledged. The event keeps its id, by which its receivers recognize
+    /// a repetition.
+    async fn send(&self, command: Command) -> Result<Outcome, BusError> {
+        let _place = self.unanswered.try_acquire().map_err(|_| BusError::TooMany)?;
+        let command = command.identified();
+        let end = Instant::now() + self.resend;
+        loop {
+            match self.ask(&command).await {
+                Err(error) if error.may_pass() && Instant::now() + self.pause < end => {
+                    debug!(service = &*self.name, op = command.op(), %error, "sent again");
+                }
+                done => return done,
+            }
+            sleep(self.pause).await;
+        }
+    }
+
+    async fn ask(&self, command: &Command) -> Result<Outcome, BusError> {
         let _asking = self.asking.read().await;
         if self.socket.is_connected() {
-            self.over_socket(&command).await
+            self.over_socket(command).await
         } else if let Some(why) = self.why_denied() {
             Err(BusError::Denied(why))
         } else {
             debug!(service = &*self.name, op = command.op(), "over HTTP");
-            Ok(self.fallback.carry_out(&command).await?)
+            Ok(self.fallback.carry_out(command).await?)
         }
     }
 
@@ -327,9 +425,28 @@ impl ServiceConnector {
     async fn over_socket(&self, command: &Command) -> Result<Outcome, BusError> {
         let asked = self.socket.timeout(self.limit).emit_with_ack::<Value>(command.op(), command).await;
         let answer = asked.map_err(BusError::Unanswered)?;
-        match answer["reached"].as_u64().and_then(|count| usize::try_from(count).ok()) {
-            Some(reached) => Ok(Outcome { reached }),
-            None => Err(BusError::Refused(answer["error"].as_str().unwrap_or_default().to_owned())),
-        }
+        refusal(&answer)?;
+        serde_json::from_value(answer).map_err(|error| BusError::Refused(error.to_string()))
     }
+}
+
+/// The reason of the bus, if its answer is a refusal.
+pub(super) fn refusal(answer: &Value) -> Result<(), BusError> {
+    answer["error"].as_str().map_or(Ok(()), |why| Err(BusError::Refused(why.to_owned())))
+}
+
+/// Reconnects when the bus ends the connection, as it does when it stops. The client does not by itself.
+fn reconnect_always(socket: &Socket, delay: Duration, is_shut_down: &Arc<AtomicBool>) {
+    let is_shut_down = Arc::clone(is_shut_down);
+    socket.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
+        let is_shut_down = Arc::clone(&is_shut_down);
+        async move {
+            if matches!(reason, DisconnectReason::ServerDisconnect) {
+                sleep(delay).await;
+                if !is_shut_down.load(Ordering::Relaxed) {
+                    socket.connect();
+                }
+            }
+        }
+    });
 }

@@ -84,6 +84,9 @@ pub enum ConfigError {
     /// The content is invalid, for example a setting that does not exist.
     #[error("{0}: {1}")]
     Toml(String, #[source] toml::de::Error),
+    /// The content of a `credentials.yml` is invalid.
+    #[error("{0}: {1}")]
+    Yaml(String, #[source] Box<serde_saphyr::Error>),
 }
 
 impl Default for ChannelConfig {
@@ -126,9 +129,22 @@ impl Config {
 
     /// Reads a file of settings.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Io(name.clone(), error))?;
+        let (text, name) = read(path)?;
         Self::parse(&text, &name)
+    }
+
+    /// Settings with the defaults, and this agent.
+    pub fn new(agent: AgentConfig) -> Self {
+        Self { socketio: ChannelConfig::default(), tracker: TrackerConfig::default(), agent }
+    }
+}
+
+/// The text of a file, and its name for error messages.
+pub(crate) fn read(path: &Path) -> Result<(String, String), ConfigError> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((text, name)),
+        Err(error) => Err(ConfigError::Io(name, error)),
     }
 }
 

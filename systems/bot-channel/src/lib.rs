@@ -21,7 +21,7 @@
 //! | `bot` | the bot that settings describe, and the port for operators |
 //! | `app` | the application around a channel |
 //! | `channel` | clients, sessions, messages |
-//! | `config` | all settings |
+//! | `config`, `credentials` | all settings, and those of Rasa's `credentials.yml` |
 //! | `agent` | the interface of agents |
 //! | `rules`, `backend` | two agents: one with rules, one with an HTTP backend |
 //! | `message`, `reply`, `replies` | messages of users, replies of the bot, and their receivers |
@@ -39,6 +39,7 @@ mod bot;
 mod channel;
 mod config;
 mod counters;
+mod credentials;
 mod delivery;
 mod expiry;
 mod message;
@@ -57,6 +58,7 @@ pub use self::backend::{BackendAgent, BackendConfig, BackendConfigError, Backend
 pub use self::bot::{Bot, BuildError};
 pub use self::channel::Channel;
 pub use self::config::{AgentConfig, ChannelConfig, Config, ConfigError, SAMPLE};
+pub use self::credentials::Credentials;
 pub use self::message::UserMessage;
 pub use self::metrics::METRICS_CONTENT_TYPE;
 pub use self::rate_limit::{Excess, RateLimits};

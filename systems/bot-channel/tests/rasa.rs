@@ -10,6 +10,45 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
+#[tokio::test]
+async fn the_credentials_of_rasa_are_settings() {
+    let (_rasa, backend) = tests::served::start(Command::new("node").arg(script("rasa_server.mjs"))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials.yml");
+    let text = tests::snippets::blocks(include_str!("../README.md"), "yaml").remove(0);
+    std::fs::write(&file, &text).unwrap();
+    let mut program = program();
+    program.arg(&file).env("BACKEND_URL", format!("{backend}/webhooks/rest/webhook"));
+    let (_channel, url) = tests::served::start(&mut program).await;
+    let addr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    for message in ["40", r#"42["session_request",null]"#] {
+        ws.text().await;
+        ws.send(message).await;
+    }
+    let session: (String, String) = serde_json::from_str(&ws.text().await[2..]).unwrap();
+    ws.send(&format!(r#"42["user_uttered",{{"message":"hi","session_id":"{}"}}]"#, session.1)).await;
+    assert_eq!(ws.text().await, r#"42["bot_uttered",{"text":"You said hi"}]"#);
+    // A mistake is reported with its line.
+    std::fs::write(&file, text + "  user_event: x\n").unwrap();
+    for (arguments, backend, expected) in [
+        (vec![file.as_path()], backend.as_str(), "unknown field `user_event`"),
+        (vec![file.as_path()], "", "BACKEND_URL: the URL of the backend is expected"),
+        (vec![file.as_path(), &file], backend.as_str(), "usage: "),
+    ] {
+        let output =
+            soon(self::program().args(arguments).env("BACKEND_URL", backend).output()).await.unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(expected), "{error}");
+    }
+}
+
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_bot-channel"));
+    program.env("ADDRESS", "127.0.0.1:0").env("RUST_LOG", "off").env_remove("JWT_KEY");
+    program
+}
+
 /// Rasa, the channel in front of it, and the URL of the channel.
 async fn start(query: &str, more: &str) -> ([Child; 2], String) {
     let (rasa, url) = tests::served::start(Command::new("node").arg(script("rasa_server.mjs"))).await;
@@ -20,9 +59,7 @@ async fn start(query: &str, more: &str) -> ([Child; 2], String) {
         "[socketio]\nsession_persistence = true\n[agent]\nkind = \"http\"\nurl = \"{url}\"\n{more}\n"
     );
     std::fs::write(&config, text).unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_bot-channel"));
-    program.arg(&config).env("ADDRESS", "127.0.0.1:0").env("RUST_LOG", "off").env_remove("JWT_KEY");
-    let (channel, url) = tests::served::start(&mut program).await;
+    let (channel, url) = tests::served::start(program().arg(&config)).await;
     ([rasa, channel], url)
 }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::message::{Farewell, Message};
 use crate::state::{CloseReason, ConnectionState};
+use crate::traffic::Traffic;
 
 /// Errors of sending a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +86,7 @@ struct Shared {
     outgoing: mpsc::UnboundedSender<Message>,
     queued: Arc<AtomicUsize>,
     max_queued: usize,
+    traffic: Arc<Traffic>,
     pulse: Mutex<Pulse>,
 }
 
@@ -103,10 +105,12 @@ pub(crate) struct Pulse {
 pub(crate) struct Outgoing {
     messages: mpsc::UnboundedReceiver<Message>,
     queued: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(options: &ConnectionOptions) -> (Self, Outgoing) {
+    /// `traffic` counts the messages.
+    pub(crate) fn new(options: &ConnectionOptions, traffic: Arc<Traffic>) -> (Self, Outgoing) {
         let (outgoing, messages) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicUsize::new(0));
         let pulse = Pulse { heard: Instant::now(), reading: true, pinged: None, latency: None };
@@ -115,9 +119,10 @@ impl Endpoint {
             outgoing,
             queued: Arc::clone(&queued),
             max_queued: options.max_queued_bytes,
+            traffic: Arc::clone(&traffic),
             pulse: Mutex::new(pulse),
         };
-        (Self(Arc::new(shared)), Outgoing { messages, queued })
+        (Self(Arc::new(shared)), Outgoing { messages, queued, traffic })
     }
 
     /// Queues a message without waiting.
@@ -134,6 +139,13 @@ impl Endpoint {
             return Err(SendError::SlowConsumer);
         }
         self.0.outgoing.send(message).map_err(|_| SendError::NotOpen)
+    }
+
+    /// Counts a received message.
+    pub(crate) fn received(&self, message: &Message) {
+        if !message.is_control() {
+            self.0.traffic.receive(message.data().len());
+        }
     }
 
     /// Number of bytes in the outbox.
@@ -236,6 +248,9 @@ impl Outgoing {
 
     fn take(&self, message: Message) -> Message {
         self.queued.fetch_sub(message.cost(), Ordering::Relaxed);
+        if !message.is_control() {
+            self.traffic.send(message.data().len());
+        }
         message
     }
 }
@@ -246,7 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_state_only_advances() {
-        let (endpoint, _outgoing) = Endpoint::new(&ConnectionOptions::default());
+        let (endpoint, _outgoing) = Endpoint::new(&ConnectionOptions::default(), Arc::default());
         assert_eq!(
             (endpoint.state(), endpoint.send("x".into())),
             (ConnectionState::Connecting, Err(SendError::NotOpen))
@@ -265,8 +280,10 @@ mod tests {
 
     #[tokio::test]
     async fn queued_messages_are_bounded_in_bytes() {
-        let (endpoint, mut outgoing) =
-            Endpoint::new(&ConnectionOptions { max_queued_bytes: 100, ..ConnectionOptions::default() });
+        let (endpoint, mut outgoing) = Endpoint::new(
+            &ConnectionOptions { max_queued_bytes: 100, ..ConnectionOptions::default() },
+            Arc::default(),
+        );
         endpoint.open();
         let large = Message::from(vec![0; 500]);
         endpoint.send(large.clone()).unwrap();

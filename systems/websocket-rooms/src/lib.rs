@@ -26,9 +26,11 @@
 //! | file | content |
 //! | --- | --- |
 //! | `group` | a server and several named clients as one unit |
-//! | `server`, `serve` | the server's API, and the tasks of its connections |
+//! | `server`, `serve`, `shutdown` | the server's API, the tasks of its connections, and its end |
 //! | `client`, `run` | the client's API, and its task |
 //! | `handshake` | the WebSocket handshake and the authentication |
+//! | `places`, `traffic` | limits of connections, and counters |
+//! | `metrics`, `tls` | the metrics of a server, and its certificate |
 //! | `registry` | the tables of connections, rooms and users |
 //! | `connection` | one client, from the view of the server |
 //! | `wire` | the task of one WebSocket, on either side |
@@ -44,12 +46,17 @@ mod endpoint;
 mod group;
 mod handshake;
 mod message;
+mod metrics;
 mod options;
+mod places;
 mod registry;
 mod run;
 mod serve;
 mod server;
+mod shutdown;
 mod state;
+mod tls;
+mod traffic;
 mod wire;
 
 pub use self::client::{Client, ClientEvent, ClientEventKind, ClientOptions, ConnectError};
@@ -59,9 +66,11 @@ pub use self::endpoint::{ConnectionOptions, SendError};
 pub use self::group::{CreateError, Group, GroupStats, Reached};
 pub use self::handshake::{Handshake, Identity, Refusal};
 pub use self::message::{Farewell, Message, MessageType, Utf8Bytes};
+pub use self::metrics::METRICS_CONTENT_TYPE;
 pub use self::options::ServerOptions;
 pub use self::registry::{JoinError, Room};
 pub use self::server::{Server, ServerEvent, ServerEventKind, ServerStats};
 pub use self::state::{CloseReason, ConnectionState};
+pub use self::tls::{Certificate, CertificateError};
 pub use engineio::Origins;
 pub use engineio::client::Tls;

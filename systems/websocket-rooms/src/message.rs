@@ -88,6 +88,11 @@ impl Message {
         serde_json::from_slice(self.data())
     }
 
+    /// Whether this is a control frame.
+    pub(crate) fn is_control(&self) -> bool {
+        !matches!(self, Self::Text(_) | Self::Binary(_))
+    }
+
     /// Size of the message in the outbox: its bytes, plus an allowance for the frame.
     pub(crate) fn cost(&self) -> usize {
         self.data().len() + 16

@@ -51,6 +51,13 @@ impl Members {
     }
 }
 
+/// Reasons why a connection is not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    ShuttingDown,
+    Full,
+}
+
 /// The receivers of a message.
 pub(crate) enum Target<'a> {
     All,
@@ -59,16 +66,19 @@ pub(crate) enum Target<'a> {
 }
 
 impl Registry {
-    /// Adds a connection. Returns false if the limit is reached or the server is closed.
-    pub(crate) fn insert(&mut self, connection: &Connection, max: usize) -> bool {
-        if self.closed || self.connections.len() >= max {
-            return false;
+    /// Adds a connection. An error is the reason why there is no place for it.
+    pub(crate) fn insert(&mut self, connection: &Connection, max: usize) -> Result<(), NoPlace> {
+        if self.closed {
+            return Err(NoPlace::ShuttingDown);
+        }
+        if self.connections.len() >= max {
+            return Err(NoPlace::Full);
         }
         if let Some(user) = connection.user_shared() {
             self.users.entry(user).or_default().insert(connection.id_shared());
         }
         self.connections.insert(connection.id_shared(), connection.clone());
-        true
+        Ok(())
     }
 
     /// Removes a connection, also from its rooms, and returns these rooms without it.
@@ -132,6 +142,10 @@ impl Registry {
     /// Refuses all further connections.
     pub(crate) fn close(&mut self) {
         self.closed = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     pub(crate) fn connection(&self, id: &str) -> Option<&Connection> {

@@ -1,5 +1,7 @@
 //! The task of a client: attempts, connections, delays, and the end.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 use tracing::debug;
@@ -29,7 +31,7 @@ impl Client {
             };
             let error = match attempt {
                 Ok(ws) => {
-                    let (endpoint, outgoing) = Endpoint::new(&options.connection);
+                    let (endpoint, outgoing) = Endpoint::new(&options.connection, Arc::default());
                     if !self.up(&endpoint) {
                         break ConnectError::Closed;
                     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard};
 
 use engineio::sync::{Mutex, RwLock};
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::connection::Connection;
 use crate::emitter::{Emitter, Event, HandlerId};
@@ -15,8 +15,10 @@ use crate::endpoint::SendError;
 use crate::handshake::{Authenticate, Handshake, Identity, Refusal};
 use crate::message::{Message, MessageType};
 use crate::options::ServerOptions;
+use crate::places::Addresses;
 use crate::registry::{JoinError, Joined, Registry, Room, Target};
 use crate::state::CloseReason;
+use crate::traffic::Counters;
 
 /// A WebSocket server with rooms. Clones share the same server.
 #[derive(Clone)]
@@ -28,6 +30,9 @@ struct Shared {
     authenticate: RwLock<Option<Authenticate>>,
     registry: Mutex<Registry>,
     closing: watch::Sender<bool>,
+    counters: Counters,
+    handshakes: Arc<Semaphore>,
+    addresses: Addresses,
 }
 
 /// Events of a server. Each contains the server, so that a handler need not own one.
@@ -96,12 +101,16 @@ impl Server {
     /// A server without handlers that does not listen yet: see [`serve`](Self::serve) and
     /// [`accept`](Self::accept).
     pub fn new(options: ServerOptions) -> Self {
+        let handshakes = Arc::new(Semaphore::new(options.max_handshakes.min(Semaphore::MAX_PERMITS)));
         Self(Arc::new(Shared {
             options,
             events: Emitter::new(),
             authenticate: RwLock::default(),
             registry: Mutex::default(),
             closing: watch::Sender::new(false),
+            counters: Counters::new(),
+            handshakes,
+            addresses: Addresses::default(),
         }))
     }
 
@@ -293,18 +302,17 @@ impl Server {
         }
     }
 
-    /// Closes the server: new connections are refused, and all connections are closed with the code 1001.
-    /// [`serve`](Self::serve) returns when all of them have ended.
-    pub fn close(&self) {
-        let connections: Vec<_> = {
-            let mut registry = self.registry();
-            registry.close();
-            registry.connections().cloned().collect()
-        };
-        self.0.closing.send_replace(true);
-        for connection in connections {
-            connection.close(1001, "the server is shutting down");
-        }
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// Permits of connections whose handshake is not complete.
+    pub(crate) fn handshakes(&self) -> &Arc<Semaphore> {
+        &self.0.handshakes
+    }
+
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.0.addresses
     }
 
     pub(crate) fn options(&self) -> &ServerOptions {
@@ -321,6 +329,11 @@ impl Server {
 
     pub(crate) fn closing(&self) -> watch::Receiver<bool> {
         self.0.closing.subscribe()
+    }
+
+    /// Ends the acceptance of connections, and their handshakes.
+    pub(crate) fn stop_accepting(&self) {
+        self.0.closing.send_replace(true);
     }
 
     /// Text and binary messages, and control frames, have different events.

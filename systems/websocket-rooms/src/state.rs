@@ -41,6 +41,20 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// The name in metrics.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Remote(_) => "remote",
+            Self::Local(_) => "local",
+            Self::Lost => "lost",
+            Self::PingTimeout => "ping_timeout",
+            Self::SlowConsumer => "slow_consumer",
+            Self::ProtocolError => "protocol_error",
+            Self::TooLarge => "too_large",
+            Self::HandlerFailed => "handler_failed",
+        }
+    }
+
     /// The close frame for the peer, if one can still be sent.
     pub(crate) fn farewell(&self) -> Option<Farewell> {
         match self {

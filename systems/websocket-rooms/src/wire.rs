@@ -120,6 +120,7 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
         }
         drop(pulse);
         if let Some(message) = message {
+            endpoint.received(&message);
             if let Message::Close(farewell) = &message {
                 let reason = CloseReason::Remote(farewell.clone());
                 place.send(message);
@@ -282,7 +283,7 @@ mod tests {
         let ws = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
         let (mut sink, _stream) = ws.split();
         let options = ConnectionOptions::default();
-        let (endpoint, mut outgoing) = Endpoint::new(&options);
+        let (endpoint, mut outgoing) = Endpoint::new(&options, std::sync::Arc::default());
         endpoint.open();
         for number in 0..3 * BATCH {
             endpoint.send(number.to_string().into()).unwrap();

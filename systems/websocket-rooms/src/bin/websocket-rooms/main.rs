@@ -1,60 +1,67 @@
 //! A server with a chat, or clients of such servers.
 //!
-//! `websocket-rooms [serve]` listens at `ADDRESS` (127.0.0.1:8080). With `TOKEN` set, clients need that
-//! token, as `?token=` or as `Authorization: Bearer`. `ORIGINS` sets the origins that may connect (a
-//! comma-separated list, or `*`).
+//! `websocket-rooms [serve]` listens at `ADDRESS` (127.0.0.1:8080). `websocket-rooms connect NAME=URL…` sends each line of its
+//! input over all of these connections, and prints their events. The README describes the settings, which are environment
+//! variables.
 //!
-//! `websocket-rooms connect NAME=URL…` sends each line of its input over all of these connections, and prints
-//! their events. `RECONNECT_INTERVAL` is the first reconnection delay, in milliseconds (5000).
-//!
-//! `RUST_LOG` sets the log filter, in both cases, and `LOG_FORMAT` the format (human, or json). `connect` fails when one
-//! of its clients has given up.
+//! | exit code | meaning |
+//! | --- | --- |
+//! | 0 | ended by a signal or the end of the input |
+//! | 1 | a setting, an address or a file is wrong, or a second signal cut the end short |
+//! | 2 | wrong arguments |
+//! | 3 | `connect`: a client has given up |
 
 mod chat;
 mod connect;
+mod operators;
+mod serve;
 
 use std::process::ExitCode;
 
-use system_support::{Failure, listen, variable};
-use websocket_rooms::{Origins, Server, ServerOptions};
+use system_support::Failure;
 
-fn main() -> ExitCode {
-    system_support::exit_code(start())
+const USAGE: &str = "usage: websocket-rooms [serve | connect NAME=URL…]";
+
+/// Errors of the program.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{0}")]
+    Arguments(String),
+    #[error("{0} gave up")]
+    GaveUp(String),
+    #[error(transparent)]
+    Other(#[from] Failure),
 }
 
-fn start() -> Result<(), Failure> {
-    let runtime = tokio::runtime::Runtime::new()?;
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            match error {
+                Error::Other(_) => ExitCode::FAILURE,
+                Error::Arguments(_) => ExitCode::from(2),
+                Error::GaveUp(_) => ExitCode::from(3),
+            }
+        }
+    }
+}
+
+fn start() -> Result<(), Error> {
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::from)?;
     let done = runtime.block_on(run());
     // A read of the standard input may still be blocked in a thread.
     runtime.shutdown_background();
     done
 }
 
-async fn run() -> Result<(), Failure> {
-    system_support::log()?;
+async fn run() -> Result<(), Error> {
+    system_support::log().map_err(Failure::from)?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        [] | ["serve"] => serve().await,
+        [] | ["serve"] => Ok(serve::run().await?),
         ["connect", urls @ ..] if !urls.is_empty() => connect::run(urls).await,
-        _ => Err("usage: websocket-rooms [serve | connect NAME=URL…]".into()),
+        _ => Err(Error::Arguments(USAGE.to_owned())),
     }
-}
-
-async fn serve() -> Result<(), Failure> {
-    let address = variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let origins: Origins = variable("ORIGINS").unwrap_or_default().parse()?;
-    let server = Server::new(ServerOptions { origins, ..ServerOptions::default() });
-    chat::set_up(&server, system_support::secret("TOKEN")?);
-    let listener = listen("ADDRESS", address.as_str()).await?;
-    let stop = system_support::stop_signal()?;
-    println!("listening on ws://{}", listener.local_addr()?);
-    let closing = server.clone();
-    let stopper = tokio::spawn(async move {
-        stop.await;
-        closing.close();
-    });
-    server.serve(listener).await?;
-    stopper.abort();
-    Ok(())
 }

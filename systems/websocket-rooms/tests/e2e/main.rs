@@ -1,6 +1,12 @@
 //! The program with clients of npm and PyPI; and its own clients at a server of npm.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
+mod limits;
+mod operators;
+mod readme;
+mod secure;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -14,6 +20,21 @@ async fn start() -> (Child, String) {
     let mut program = Command::new(PROGRAM);
     program.env("ADDRESS", "127.0.0.1:0").env("TOKEN", "open sesame").env("RUST_LOG", "off");
     tests::served::start(&mut program).await
+}
+
+/// The program with further settings, and the addresses of its clients and its operators.
+async fn start_with(settings: &[(&str, &str)]) -> (Child, SocketAddr, SocketAddr) {
+    let mut program = Command::new(PROGRAM);
+    program.env("ADDRESS", "127.0.0.1:0").envs(settings.iter().copied());
+    let mut program = Program::start(&mut program, "it is built");
+    let mut address = async || program.line().await.rsplit_once("//").unwrap().1.parse().unwrap();
+    let (clients, operators) = (address().await, address().await);
+    (program.ignore_output(), clients, operators)
+}
+
+async fn signal(program: &Child, name: &str) {
+    let pid = program.id().unwrap().to_string();
+    assert!(soon(Command::new("kill").args([name, &pid]).status()).await.unwrap().success());
 }
 
 fn script(name: &str) -> PathBuf {
@@ -49,7 +70,7 @@ async fn clients_work_with_npm_servers() {
 async fn wrong_arguments_are_refused() {
     for arguments in [&["serves"][..], &["connect"], &["connect", "ws://x"], &["connect", "a=http://x"]] {
         let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output();
-        assert!(!soon(output).await.unwrap().status.success(), "{arguments:?}");
+        assert_eq!(soon(output).await.unwrap().status.code(), Some(2), "{arguments:?}");
     }
     let output = soon(Command::new(PROGRAM).env("ADDRESS", "127.0.0.1:0").env("TOKEN", "").output()).await;
     assert!(String::from_utf8(output.unwrap().stderr).unwrap().contains("TOKEN: an empty secret"));
@@ -75,7 +96,7 @@ async fn wrong_settings_are_named() {
             program.args(arguments).env(name, value).stdin(Stdio::null()).kill_on_drop(true).output();
         let output = soon(output).await.unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && error.contains(&expected), "{error}");
+        assert!(output.status.code() == Some(1) && error.contains(&expected), "{error}");
     }
 }
 
@@ -93,7 +114,7 @@ async fn giving_up_is_reported() {
     }
     assert_eq!(lines.pop().as_deref(), Some("a: gave up"), "{lines:?}");
     let output = soon(program.process.wait_with_output()).await.unwrap();
-    assert!(!output.status.success());
+    assert_eq!(output.status.code(), Some(3));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "a gave up\n");
 }
 
@@ -118,5 +139,5 @@ async fn the_others_go_on() {
     while program.line().await != "b: Echo: hello" {}
     drop(input);
     let status = soon(program.ignore_output().wait()).await.unwrap();
-    assert!(!status.success());
+    assert_eq!(status.code(), Some(3));
 }

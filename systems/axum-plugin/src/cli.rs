@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use crate::app::{App, Application, ListedPlugin, Listing};
 use crate::enabled::{Enabled, EnabledError};
 use crate::events::HandlerInfo;
-use crate::plugin::PluginError;
+use crate::plugin::{PluginError, Route};
 
 const USAGE: &str = "\
 usage: serve | list routes | list plugins [--plugin NAME] | plugins enable NAME | plugins disable NAME";
@@ -33,9 +33,6 @@ pub enum CliError {
     /// The plug-in does not exist.
     #[error("there is no plug-in {0}")]
     UnknownPlugin(String),
-    /// The plug-in is disabled, so it has no handlers.
-    #[error("the plug-in {0} is switched off")]
-    Disabled(String),
     /// The file of the plug-ins cannot be read or written.
     #[error(transparent)]
     Enabled(#[from] EnabledError),
@@ -68,11 +65,7 @@ pub fn command(app: App, arguments: &[String]) -> Result<Command, CliError> {
         ["list", "plugins"] => Ok(Command::Print(list_plugins(&app.enabled(enabled).listing()?))),
         ["list", "plugins", "--plugin", name] => {
             let listing = app.enabled(enabled).listing()?;
-            let plugin = find(&listing, name)?;
-            if !plugin.is_enabled {
-                return Err(CliError::Disabled((*name).to_owned()));
-            }
-            Ok(Command::Print(list_handlers(&plugin.handlers)))
+            Ok(Command::Print(list_handlers(find(&listing, name)?)))
         }
         ["plugins", verb @ ("enable" | "disable"), name] => {
             find(&app.listing()?, name)?;
@@ -91,34 +84,44 @@ fn find<'a>(listing: &'a Listing, name: &str) -> Result<&'a ListedPlugin, CliErr
     plugin.ok_or_else(|| CliError::UnknownPlugin(name.to_owned()))
 }
 
-fn enabled_plugins(listing: &Listing) -> impl Iterator<Item = &ListedPlugin> {
-    listing.plugins.iter().filter(|plugin| plugin.is_enabled)
+/// Mark of what is declared and switched off.
+fn mark(plugin: &ListedPlugin) -> &'static str {
+    if plugin.is_enabled { "" } else { " (switched off)" }
 }
 
 fn list_routes(listing: &Listing) -> String {
-    let of_plugins: Vec<_> = enabled_plugins(listing).flat_map(|plugin| &plugin.routes).collect();
-    let routes = listing.routes.iter().chain(of_plugins.iter().copied());
-    table(routes.map(|route| [route.methods.as_str(), &route.path, &route.handler]))
+    let route = |route: &Route, mark: &str| {
+        [route.methods.clone(), route.path.clone(), format!("{}{mark}", route.handler)]
+    };
+    let own = listing.routes.iter().map(|own| route(own, ""));
+    let of_plugins = listing
+        .plugins
+        .iter()
+        .flat_map(|plugin| plugin.routes.iter().map(move |of_plugin| route(of_plugin, mark(plugin))));
+    table(&own.chain(of_plugins).collect::<Vec<_>>())
 }
 
 fn list_plugins(listing: &Listing) -> String {
     let mut text = String::new();
-    for ListedPlugin { name, handlers, .. } in enabled_plugins(listing) {
-        let _ = writeln!(text, "{name} ({} handlers)", handlers.len());
-        for line in list_handlers(handlers).lines() {
+    for plugin in &listing.plugins {
+        let _ = writeln!(text, "{} ({} handlers){}", plugin.name, plugin.handlers.len(), mark(plugin));
+        for line in list_handlers(plugin).lines() {
             let _ = writeln!(text, "  {line}");
         }
     }
     text
 }
 
-fn list_handlers(handlers: &[HandlerInfo]) -> String {
-    table(handlers.iter().map(|info| [info.namespace.as_str(), &info.event, info.handler]))
+fn list_handlers(plugin: &ListedPlugin) -> String {
+    let row = |info: &HandlerInfo| {
+        [info.namespace.clone(), info.event.clone(), format!("{}{}", info.handler, mark(plugin))]
+    };
+    table(&plugin.handlers.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Three columns, the first two as wide as their contents.
-fn table<'a>(rows: impl Iterator<Item = [&'a str; 3]> + Clone) -> String {
-    let width = |column: usize| rows.clone().map(|row| row[column].chars().count()).max().unwrap_or(0);
+fn table(rows: &[[String; 3]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));
-    rows.map(|[one, two, three]| format!("{one:first$}  {two:second$}  {three}\n")).collect()
+    rows.iter().map(|[one, two, three]| format!("{one:first$}  {two:second$}  {three}\n")).collect()
 }

@@ -32,7 +32,8 @@
 //! | `app` | the application: routes, plug-ins, serving, shutting down |
 //! | `plugin` | the interface of plug-ins, and the order of the calls |
 //! | `socket` | the Socket.IO plug-in |
-//! | `options` | its options, all in one place |
+//! | `options`, `settings` | its options, all in one place; their file and environment variables |
+//! | `error_event` | the event that tells clients of failed events |
 //! | `events` | handlers, declared next to their namespace |
 //! | `api` | the accessor, for HTTP handlers and event handlers |
 //! | `logs` | the two loggers |
@@ -43,10 +44,12 @@ mod api;
 mod app;
 pub mod cli;
 mod enabled;
+mod error_event;
 mod events;
 mod logs;
 mod options;
 mod plugin;
+mod settings;
 mod socket;
 
 pub use self::api::{NoSocketPlugin, SocketApi};
@@ -55,5 +58,6 @@ pub use self::enabled::{Enabled, EnabledError};
 pub use self::events::{HandlerInfo, SocketEvents};
 pub use self::options::SocketOptions;
 pub use self::plugin::{Plugin, PluginError, Route, ShutdownFuture};
+pub use self::settings::OptionsError;
 pub use self::socket::SocketPlugin;
 pub use engineio::Origins;

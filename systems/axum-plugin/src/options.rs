@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use engineio::{Origins, Transport};
+use serde::Deserialize;
 use socketio_server::{Recovery, Server, ServerBuilder};
 
-/// The options of a [`SocketPlugin`](crate::SocketPlugin).
+use crate::settings::Keys;
+
+/// The options of a [`SocketPlugin`](crate::SocketPlugin). They may be part of the configuration of an application, as
+/// `Deserialize` has the keys of [`load`](Self::load); unknown keys are errors.
 /// [`SocketPlugin::server`](crate::SocketPlugin::server) gives access to all other settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Keys")]
 pub struct SocketOptions {
     /// The origins that may connect. Default [`Origins::SameHost`]. Cost: reading three headers per request.
     pub origins: Origins,
@@ -35,6 +40,10 @@ pub struct SocketOptions {
     pub logger: bool,
     /// Whether requests and refusals are logged, with the target `engineio`. Default `false`.
     pub engineio_logger: bool,
+    /// Whether a client learns by the event `error` `{event, message}` that one of its events was refused or failed.
+    /// Clients that request an acknowledgement receive the error there too. Default `true`. Cost: an event for each one
+    /// that fails.
+    pub error_event: bool,
     /// Deadline of a shutdown, after which clients that do not read their close packet are disconnected.
     /// Default 10 s.
     pub shutdown_deadline: Duration,
@@ -57,6 +66,7 @@ impl Default for SocketOptions {
             connection_state_recovery: None,
             logger: false,
             engineio_logger: false,
+            error_event: true,
             shutdown_deadline: Duration::from_secs(10),
             shutdown_spread: Duration::ZERO,
         }

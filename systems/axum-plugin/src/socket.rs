@@ -9,6 +9,7 @@ use engineio::sync::Mutex;
 use socketio_server::{Server, ServerBuilder};
 
 use crate::api::SocketApi;
+use crate::error_event;
 use crate::events::{HandlerInfo, SocketEvents};
 use crate::logs;
 use crate::options::SocketOptions;
@@ -76,10 +77,20 @@ impl SocketPlugin {
         self
     }
 
+    /// [`when_registered`](Self::when_registered), by the name of the plug-in's own call.
+    pub fn on_controllers_loaded(self, hook: impl FnOnce(&[HandlerInfo]) + Send + Sync + 'static) -> Self {
+        self.when_registered(hook)
+    }
+
     /// Calls `hook` when the handlers are bound and the endpoint is mounted, before the first request.
     pub fn when_ready(mut self, hook: impl FnOnce(&SocketApi) + Send + Sync + 'static) -> Self {
         self.hooks.ready.push(Box::new(hook));
         self
+    }
+
+    /// [`when_ready`](Self::when_ready), by the name of the plug-in's own call.
+    pub fn on_ready(self, hook: impl FnOnce(&SocketApi) + Send + Sync + 'static) -> Self {
+        self.when_ready(hook)
     }
 
     /// Calls `hook` at the start of a shutdown, while all clients are still connected. The clients are
@@ -91,6 +102,15 @@ impl SocketPlugin {
     {
         self.hooks.shutdown.push(Arc::new(move |api| Box::pin(hook(api))));
         self
+    }
+
+    /// [`before_shutdown`](Self::before_shutdown), by the name of the plug-in's own call.
+    pub fn on_shutdown_async<F, Fut>(self, hook: F) -> Self
+    where
+        F: Fn(SocketApi) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.before_shutdown(hook)
     }
 }
 
@@ -135,6 +155,9 @@ impl Plugin for SocketPlugin {
         let io = builder.build()?;
         if self.options.logger {
             logs::log_sockets(&io);
+        }
+        if self.options.error_event {
+            error_event::register(&io);
         }
         for events in self.events.drain(..) {
             let namespace = io.of(events.namespace());

@@ -118,9 +118,9 @@ async fn hooks_are_called_in_registration_order() {
     });
     let plugin = SocketPlugin::new(SocketOptions::default())
         .events(events)
-        .when_registered(move |handlers| registered(handlers.len().to_string()))
-        .when_ready(move |api| ready(format!("with {}", api.namespaces().len())))
-        .before_shutdown(move |api| {
+        .on_controllers_loaded(move |handlers| registered(handlers.len().to_string()))
+        .on_ready(move |api| ready(format!("with {}", api.namespaces().len())))
+        .on_shutdown_async(move |api| {
             let stopping = Arc::clone(&stopping);
             async move { stopping(format!("with {}", api.of("/chat").len())) }
         });
@@ -209,4 +209,27 @@ async fn handlers_of_an_existing_router_take_the_accessor() {
     // Without the plug-in they answer like those of the application.
     let running = start(app().merge(own())).await;
     assert_eq!(Request::new("POST", "/tell").send(running.addr).await.status, 503);
+}
+
+/// The event for failed events may be switched off.
+#[tokio::test]
+async fn the_error_event_is_an_option() {
+    async fn fail() -> Result<(), String> {
+        Err("as asked for".to_owned())
+    }
+    for error_event in [true, false] {
+        let options = SocketOptions { error_event, ..SocketOptions::default() };
+        let events = SocketEvents::of("/").on("fail", fail).on("ping", async || Ack("pong"));
+        let running = start(App::new("test").configure(SocketPlugin::new(options).events(events))).await;
+        let mut ws = WebSocket::open(running.addr, WEBSOCKET).await.unwrap();
+        ws.text().await;
+        ws.send("40").await;
+        ws.text().await;
+        ws.send(r#"42["fail"]"#).await;
+        if error_event {
+            assert_eq!(ws.text().await, r#"42["error",{"event":"fail","message":"as asked for"}]"#);
+        }
+        ws.send(r#"421["ping"]"#).await;
+        assert_eq!(ws.text().await, r#"431["pong"]"#);
+    }
 }

@@ -1,8 +1,7 @@
 //! An application with a few routes, a chat, and a namespace that requires a token.
 //!
-//! `axum-plugin [COMMAND]`, see [`axum_plugin::cli`]. `ADDRESS` sets the listen address (127.0.0.1:3000),
-//! `CORS_ORIGINS` the origins that may connect (a comma-separated list, or `*`), `TOKEN` the token of the
-//! namespace `/private`, `RUST_LOG` the log filter, and `LOG_FORMAT` the format of the log (human, or json).
+//! `axum-plugin [COMMAND]`, see [`axum_plugin::cli`]. The README describes the settings, which are environment variables and
+//! the file that `CONFIG_FILE` names.
 
 mod chat;
 mod lobby;
@@ -10,11 +9,12 @@ mod private;
 mod rooms;
 mod routes;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use axum_plugin::cli::{self, Command};
-use axum_plugin::{App, Application, SocketOptions, SocketPlugin};
-use system_support::{Failure, SettingError, variable};
+use axum_plugin::{App, Application, OptionsError, SocketOptions, SocketPlugin};
+use system_support::{Failure, variable};
 use tracing::{Level, enabled, info};
 
 #[tokio::main]
@@ -32,14 +32,21 @@ async fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-fn app() -> Result<App, SettingError> {
-    let options = SocketOptions {
-        origins: variable("CORS_ORIGINS").unwrap_or_default().split(',').collect(),
-        // The loggers are enabled only if the filter selects their output.
-        logger: enabled!(target: "socketio", Level::DEBUG),
-        engineio_logger: enabled!(target: "engineio", Level::DEBUG),
-        ..SocketOptions::default()
-    };
+/// The options of the file and of the variables.
+fn options() -> Result<SocketOptions, OptionsError> {
+    let file = variable("CONFIG_FILE").map(PathBuf::from);
+    let mut options = SocketOptions::load(file.as_deref(), std::env::vars())?;
+    if let Some(origins) = variable("CORS_ORIGINS") {
+        options.origins = origins.split(',').collect();
+    }
+    // The filter of the log enables the loggers too.
+    options.logger |= enabled!(target: "socketio", Level::DEBUG);
+    options.engineio_logger |= enabled!(target: "engineio", Level::DEBUG);
+    Ok(options)
+}
+
+fn app() -> Result<App, Failure> {
+    let options = options()?;
     let token = system_support::secret("TOKEN")?.unwrap_or_else(|| "let me in".to_owned());
     let socket = SocketPlugin::new(options)
         .server(|server| server.state(private::Token(token.into())))

@@ -1,6 +1,9 @@
 //! The program with npm's client, and its command line.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
+mod readme;
+mod settings;
+
 use std::path::Path;
 
 use tests::raw::soon;
@@ -95,12 +98,17 @@ async fn plugins_can_be_disabled_and_enabled() {
     let switch = async |verb: &str| run(&file, &["plugins", verb, "socket"]).await.unwrap();
     assert_eq!(switch("disable").await, "socket is switched off\n");
     assert_eq!(switch("disable").await, "socket is already switched off\n");
-    assert_eq!(run(&file, &["list", "plugins"]).await.unwrap(), "");
-    let listed = run(&file, &["list", "plugins", "--plugin", "socket"]).await;
-    assert_eq!(listed.unwrap_err(), "the plug-in socket is switched off\n");
-    assert!(!run(&file, &["list", "routes"]).await.unwrap().contains("/socket.io/"));
+    // Listings show what is declared, and say what is off.
+    let listed = run(&file, &["list", "plugins"]).await.unwrap();
+    assert!(listed.starts_with("socket (10 handlers) (switched off)\n"), "{listed}");
+    for arguments in [&["list", "plugins", "--plugin", "socket"][..], &["list", "routes"]] {
+        let listed = run(&file, arguments).await.unwrap();
+        let is_off = |line: &&str| line.ends_with(" (switched off)");
+        let expected = if arguments[1] == "routes" { 1 } else { 10 };
+        assert_eq!(listed.lines().filter(is_off).count(), expected, "{listed}");
+    }
     assert_eq!(switch("enable").await, "socket is switched on\n");
-    assert!(run(&file, &["list", "routes"]).await.unwrap().contains("/socket.io/"));
+    assert!(!run(&file, &["list", "routes"]).await.unwrap().contains("switched off"));
     std::fs::write(&file, r#"{"disable":["socket"]}"#).unwrap();
     let error = run(&file, &["list", "plugins"]).await.unwrap_err();
     assert!(error.contains("unknown field `disable`"), "{error}");

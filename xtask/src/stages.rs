@@ -282,19 +282,30 @@ fn unit() -> Outcome {
     if Run::new(program, &["--version"], &root()).output().is_err() {
         return Ok(Done::Skipped(format!("{program} is not on the PATH")));
     }
-    // The verification checks that the program of a unit exists, so it gets the path of an existing one.
-    let wanted = "/usr/local/bin/socketio-gateway";
-    let unit = root().join("gateway/deploy/socketio-gateway.service");
+    let gateway = verified("gateway/deploy/socketio-gateway.service", "socketio-gateway.service")?;
+    let dual = verified("systems/dual-gateway/deploy/dual-gateway@.service", "dual-gateway@both.service")?;
+    let rooms =
+        verified("systems/websocket-rooms/deploy/websocket-rooms.service", "websocket-rooms.service")?;
+    let plugin = verified("systems/axum-plugin/deploy/axum-plugin.service", "axum-plugin.service")?;
+    all([gateway, dual, rooms, plugin])
+}
+
+/// The verification of a unit, under the name of an instance if it is a template.
+fn verified(file: &str, name: &str) -> Result<Run, String> {
+    let unit = root().join(file);
     let text = std::fs::read_to_string(&unit).map_err(|error| format!("{}: {error}", unit.display()))?;
-    if !text.contains(wanted) {
+    let program = name.trim_end_matches(".service").split('@').next().unwrap_or_default();
+    // The verification checks that the program of a unit exists, so it gets the path of an existing one.
+    let wanted = format!("/usr/local/bin/{program}");
+    if !text.contains(&wanted) {
         return Err(format!("{}: {wanted} is not what it starts", unit.display()));
     }
     let folder = tools::target().join("unit");
-    let copy = folder.join("socketio-gateway.service");
+    let copy = folder.join(name);
     std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(&copy, text.replace(wanted, "/bin/true")))
+        .and_then(|()| std::fs::write(&copy, text.replace(&wanted, "/bin/true")))
         .map_err(|error| format!("{}: {error}", copy.display()))?;
-    all([Run::new(program, &["verify", &copy.to_string_lossy()], &root())])
+    Ok(Run::new("systemd-analyze", &["verify", &copy.to_string_lossy()], &root()))
 }
 
 fn covered() -> Outcome {

@@ -1,12 +1,15 @@
 //! The identities of sockets, and the connected users.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use serde_json::json;
 use socketio_server::Socket;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
+use crate::bus::stamped;
+use crate::carry_out::SERVICE_ROOM;
 use crate::event::{Event, EventType};
 
 /// The room of all services.
@@ -36,10 +39,30 @@ impl Identity {
     }
 }
 
-/// Number of connections per user. The lock is held until a change has been announced: otherwise a quick
+/// Maximum number of users in a snapshot.
+const MAX_USERS: usize = 1000;
+
+/// Number of connections per user and per service. The lock is held until a change has been announced: otherwise a quick
 /// reconnect could be announced in the wrong order.
 #[derive(Clone, Default)]
-pub(crate) struct Presence(Arc<Mutex<HashMap<String, usize>>>);
+pub(crate) struct Presence(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    users: HashMap<String, usize>,
+    services: BTreeMap<String, usize>,
+}
+
+impl State {
+    /// The connected services and users, for a service that connects.
+    fn snapshot(&self) -> Event {
+        let users: Vec<&String> = self.users.keys().take(MAX_USERS).collect();
+        Event::new("presence:snapshot")
+            .with("services", json!(self.services))
+            .with("users", json!(users))
+            .with("users_total", self.users.len())
+    }
+}
 
 impl Presence {
     /// Records the connect of a socket.
@@ -47,13 +70,40 @@ impl Presence {
         match Identity::of(socket) {
             Identity::Service(name) => {
                 info!(service = name, "connected");
-                socket.join([SERVICES.to_owned(), format!("service:{name}")]);
+                socket.join([SERVICES.to_owned(), format!("{SERVICE_ROOM}{name}")]);
+                self.add_service(socket, name).await;
             }
             Identity::User(user) => {
                 socket.join(format!("{USER_ROOM}{user}"));
                 self.add_user(socket, &user, |identity| matches!(identity, Identity::User(_))).await;
             }
             Identity::Unknown => {}
+        }
+    }
+
+    /// Announces the first connection of a service, and tells it who is there.
+    async fn add_service(&self, socket: &Socket, name: String) {
+        let mut presence = self.0.lock().await;
+        let connections = presence.services.entry(name.clone()).or_default();
+        *connections += 1;
+        let is_first = *connections == 1;
+        let snapshot = stamped(presence.snapshot(), "bus");
+        // A socket that has left in the meantime needs none.
+        let _ = socket.emit(snapshot.kind.name(), &snapshot);
+        if is_first {
+            notify_services(socket, Event::new("service:connected").with("service", name)).await;
+        }
+    }
+
+    async fn remove_service(&self, socket: &Socket, name: &str) {
+        let mut presence = self.0.lock().await;
+        let left = presence.services.get_mut(name).map(|connections| {
+            *connections -= 1;
+            *connections
+        });
+        if left == Some(0) {
+            presence.services.remove(name);
+            notify_services(socket, Event::new("service:disconnected").with("service", name)).await;
         }
     }
 
@@ -73,7 +123,7 @@ impl Presence {
             return;
         }
         socket.extensions().insert(Identity::User(user.to_owned()));
-        let connections = presence.entry(user.to_owned()).or_default();
+        let connections = presence.users.entry(user.to_owned()).or_default();
         *connections += 1;
         if *connections == 1 {
             notify_services(socket, Event::new(EventType::UserConnected).with("user_id", user)).await;
@@ -84,6 +134,7 @@ impl Presence {
     pub(crate) async fn disconnect(&self, socket: &Socket) {
         if let Identity::Service(name) = Identity::of(socket) {
             info!(service = name, "disconnected");
+            self.remove_service(socket, &name).await;
             return;
         }
         self.remove_user(socket, |_| true).await;
@@ -101,19 +152,19 @@ impl Presence {
             return;
         }
         socket.extensions().insert(Identity::Unknown);
-        let left = presence.get_mut(&user).map(|connections| {
+        let left = presence.users.get_mut(&user).map(|connections| {
             *connections -= 1;
             *connections
         });
         if left == Some(0) {
-            presence.remove(&user);
+            presence.users.remove(&user);
             notify_services(socket, Event::new(EventType::UserDisconnected).with("user_id", user)).await;
         }
     }
 }
 
-async fn notify_services(socket: &Socket, mut event: Event) {
-    event.source = "bus".to_owned();
+async fn notify_services(socket: &Socket, event: Event) {
+    let event = stamped(event, "bus");
     if let Err(error) = socket.to(SERVICES).emit(event.kind.name(), &event).await {
         warn!(%error, kind = event.kind.name(), "cannot notify the services");
     }

@@ -2,6 +2,8 @@
 //! fallback.
 
 mod error;
+mod options;
+mod reconnect;
 mod requests;
 mod seen;
 mod subscriptions;
@@ -12,12 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use engineio::client::Tls;
 use engineio::sync::Mutex;
 use http::HeaderValue;
 use serde::Serialize;
 use serde_json::{Value, json};
-use socketio_client::{ConnectError, Data, DisconnectReason, HandlerId, Manager, Socket};
+use socketio_client::{ConnectError, Data, HandlerId, Manager, Socket};
 use tokio::sync::{RwLock, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
@@ -28,46 +29,11 @@ use crate::fallback::Fallback;
 use crate::requests::Request;
 
 pub use self::error::{BusError, ConnectorError, LinkState, RequestError};
+pub use self::options::ConnectorOptions;
 use self::requests::Requests;
 pub use self::seen::SeenIds;
 pub use self::subscriptions::Dropped;
 use self::subscriptions::Subscriptions;
-
-/// Options of a connector.
-#[derive(Clone, Debug)]
-pub struct ConnectorOptions {
-    /// The key of services. Default none.
-    pub key: Option<String>,
-    /// Path of Socket.IO. Default `/socket.io/`.
-    pub path: String,
-    /// TLS settings for URLs with `https://`. Default: the certificates that the operating system trusts;
-    /// reading them takes some milliseconds, once per process.
-    pub tls: Tls,
-    /// Timeout of the first connection, and of each ack. Default 5 seconds.
-    pub timeout: Duration,
-    /// Time for which a command with an event is sent again, with the same id of the event, until the bus has acknowledged
-    /// it. Default 30 seconds; 0: commands are sent once.
-    pub resend: Duration,
-    /// Maximum number of commands with an event that wait for their acks. Further ones fail at once. Default 1,000. Cost:
-    /// the memory of their events.
-    pub max_unanswered: usize,
-    /// Delay before the first reconnection attempt; it doubles up to ten times that value. Default 500 ms.
-    pub reconnection_delay: Duration,
-}
-
-impl Default for ConnectorOptions {
-    fn default() -> Self {
-        Self {
-            key: None,
-            path: "/socket.io/".to_owned(),
-            tls: Tls::default(),
-            timeout: Duration::from_secs(5),
-            resend: Duration::from_secs(30),
-            max_unanswered: 1000,
-            reconnection_delay: Duration::from_millis(500),
-        }
-    }
-}
 
 /// The client of a service. Clones share the same connection.
 #[derive(Clone)]
@@ -134,7 +100,7 @@ impl ServiceConnector {
         subscriptions.register(&socket);
         requests.register(&socket);
         let is_shut_down = Arc::<AtomicBool>::default();
-        reconnect_always(&socket, reconnection_delay, &is_shut_down);
+        reconnect::always(&socket, reconnection_delay, &is_shut_down);
         let subscribed = subscriptions.clone();
         socket.on_connect_error(move |error: ConnectError| {
             // A restarted bus may have another key.
@@ -433,20 +399,4 @@ impl ServiceConnector {
 /// The reason of the bus, if its answer is a refusal.
 pub(super) fn refusal(answer: &Value) -> Result<(), BusError> {
     answer["error"].as_str().map_or(Ok(()), |why| Err(BusError::Refused(why.to_owned())))
-}
-
-/// Reconnects when the bus ends the connection, as it does when it stops. The client does not by itself.
-fn reconnect_always(socket: &Socket, delay: Duration, is_shut_down: &Arc<AtomicBool>) {
-    let is_shut_down = Arc::clone(is_shut_down);
-    socket.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
-        let is_shut_down = Arc::clone(&is_shut_down);
-        async move {
-            if matches!(reason, DisconnectReason::ServerDisconnect) {
-                sleep(delay).await;
-                if !is_shut_down.load(Ordering::Relaxed) {
-                    socket.connect();
-                }
-            }
-        }
-    });
 }

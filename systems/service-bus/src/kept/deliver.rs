@@ -57,7 +57,7 @@ async fn deliver(subscription: &Subscription, socket: &Socket, dropped: u64, eve
     let name = subscription.name.as_str();
     if dropped > 0 {
         let message = Dropped { subscription: name, count: dropped };
-        if !is_taken(socket.timeout(ACK_TIMEOUT).emit_with_ack::<Value>(DROPPED, &message).await) {
+        if !is_taken(&socket.timeout(ACK_TIMEOUT).emit_with_ack::<Value>(DROPPED, &message).await) {
             return false;
         }
         subscription.told(dropped);
@@ -67,7 +67,7 @@ async fn deliver(subscription: &Subscription, socket: &Socket, dropped: u64, eve
     let sent = messages
         .iter()
         .map(|message| async { socket.timeout(ACK_TIMEOUT).emit_with_ack::<Value>(EVENT, message).await });
-    let taken = join_all(sent).await.into_iter().map(is_taken).take_while(|taken| *taken).count();
+    let taken = join_all(sent).await.iter().map(is_taken).take_while(|taken| *taken).count();
     if let Some(last) = taken.checked_sub(1).and_then(|last| events.get(last)) {
         subscription.acknowledged(last.number);
     }
@@ -84,6 +84,6 @@ async fn deliver(subscription: &Subscription, socket: &Socket, dropped: u64, eve
 }
 
 /// Any answer is an acknowledgement: an event that a handler refuses would be refused again.
-fn is_taken(answer: Result<Value, AckError>) -> bool {
+fn is_taken(answer: &Result<Value, AckError>) -> bool {
     matches!(answer, Ok(_) | Err(AckError::Remote(_) | AckError::Decode(_)))
 }

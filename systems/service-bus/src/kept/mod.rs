@@ -129,11 +129,11 @@ impl Kept {
             }
         };
         drop(by_name);
-        socket.join(if types.is_empty() {
-            vec![ROOM.to_owned()]
-        } else {
-            types.iter().map(|kind| format!("{ROOM}/{kind}")).collect()
-        });
+        if subscription.has_other_types(socket, &types) {
+            let message = "the subscription has other types: unsubscribe first".to_owned();
+            return Err(CommandError::Invalid(message));
+        }
+        socket.join(rooms(&types));
         let kept = subscription.attend(socket, types, now);
         if !socket.is_connected() {
             // Its disconnect may have been handled before.
@@ -146,10 +146,14 @@ impl Kept {
     pub(crate) fn unsubscribe(&self, socket: &Socket, service: &str, name: &str) {
         let ended = self.by_name.lock().remove(&(service.to_owned(), name.to_owned()));
         if let Some(ended) = ended {
-            for room in socket.joined_rooms().iter().filter(|room| room.starts_with(ROOM)) {
-                socket.leave(room);
-            }
+            rooms(&ended.types()).iter().for_each(|room| socket.leave(room));
             ended.end();
+            // Another subscription of the socket may have some of the types.
+            for other in self.of(|of| of == service) {
+                if other.is_attended_by(socket) {
+                    socket.join(rooms(&other.types()));
+                }
+            }
         }
     }
 
@@ -201,6 +205,14 @@ impl Kept {
         let by_name = self.by_name.lock();
         by_name.iter().filter(|((service, _), _)| is_for(service)).map(|(_, it)| Arc::clone(it)).collect()
     }
+}
+
+/// The rooms of a socket with a subscription to these types.
+fn rooms(types: &[String]) -> Vec<String> {
+    if types.is_empty() {
+        return vec![ROOM.to_owned()];
+    }
+    types.iter().map(|kind| format!("{ROOM}/{kind}")).collect()
 }
 
 impl Queued {

@@ -104,6 +104,19 @@ impl Subscription {
         state.types.is_empty() || state.types.iter().any(|known| known == kind)
     }
 
+    pub(super) fn types(&self) -> Vec<String> {
+        self.state.lock().types.clone()
+    }
+
+    pub(super) fn is_attended_by(&self, socket: &Socket) -> bool {
+        self.state.lock().sockets.iter().any(|known| known.id() == socket.id())
+    }
+
+    /// Whether the connection has the subscription with other types: it would still be in their rooms.
+    pub(super) fn has_other_types(&self, socket: &Socket, types: &[String]) -> bool {
+        self.is_attended_by(socket) && self.state.lock().types != types
+    }
+
     /// Adds a connection. Returns the number of events that are kept.
     pub(super) fn attend(&self, socket: &Socket, types: Vec<String>, now: Instant) -> usize {
         let mut state = self.state.lock();

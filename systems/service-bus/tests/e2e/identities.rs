@@ -69,7 +69,7 @@ async fn a_repeated_call_with_an_idempotency_key_is_carried_out_once() {
     let post = async |key: &str, number: u8| {
         let body = json!({ "room": "service:mail", "event": { "type": "notification", "n": number } });
         let request = Request::new("POST", "/api/emit_to_room").header("idempotency-key", "call 1");
-        let request = request.header("authorization", &format!("Bearer {key}")).body(&body.to_string());
+        let request = request.header("authorization", &format!("Bearer {key}")).body(body.to_string());
         request.send(addr).await
     };
     let first = post(CHAT, 1).await;

@@ -120,6 +120,8 @@ async fn the_subscriptions_are_bounded() {
     let ignored = |_| async {};
     let refused = stock.subscribe("more", &[], ignored).await;
     assert!(matches!(refused, Err(BusError::Refused(why)) if why == "there are too many subscriptions"));
+    let changed = stock.subscribe("orders", &["other".into()], ignored).await;
+    assert!(matches!(changed, Err(BusError::Refused(why)) if why.contains("unsubscribe first")));
     let types: Vec<_> = (0..101).map(|number| format!("t{number}").as_str().into()).collect();
     for (name, types) in [("orders", types.as_slice()), ("", &[]), (&"x".repeat(257), &[])] {
         assert!(matches!(stock.subscribe(name, types, ignored).await, Err(BusError::Refused(_))), "{name}");

@@ -4,6 +4,7 @@
 mod api;
 mod binary;
 mod crowd;
+mod directory;
 mod identities;
 mod kept;
 mod requests;

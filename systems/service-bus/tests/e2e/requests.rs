@@ -67,7 +67,7 @@ async fn instances_answer_in_turn_and_errors_are_clear() {
         (json!({ "service": "stock", "event": { "type": "slow" }, "timeout_ms": 1 }), 504, "timeout"),
         (json!({ "event": { "type": "slow" } }), 422, "invalid"),
     ] {
-        let answer = Request::new("POST", "/api/request").body(&body.to_string()).send(addr).await;
+        let answer = Request::new("POST", "/api/request").body(body.to_string()).send(addr).await;
         let said: Value = serde_json::from_str(answer.text()).unwrap();
         assert_eq!((answer.status, said["error"]["code"].as_str()), (status, Some(code)), "{said}");
     }

@@ -1,8 +1,11 @@
 // The bus of the tests, the program named by SERVICE_BUS, and waits with a deadline.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { LinkState, ServiceConnector } from "service-bus-connector";
 import { io } from "socket.io-client";
 
 export const KEY = "open sesame";
@@ -90,4 +93,40 @@ export async function user(url, user_id) {
   socket.onAny((name, event) => events.put([name, event]));
   await soon(new Promise((done) => socket.on("connect", done)), "the connection of a user");
   return [socket, events];
+}
+
+/** A test with a bus; what it opens is closed after it. */
+export function withBus(name, run, variables) {
+  test(name, async () => {
+    const bus = await Bus.start(variables);
+    const open = [];
+    const service = (name, options) => {
+      const service = new ServiceConnector(name, bus.url, {
+        key: KEY,
+        timeout: 10_000,
+        reconnectionDelay: 10,
+        ...options,
+      });
+      open.push(() => service.shutdown());
+      return service;
+    };
+    const connected = async (name, options) => {
+      const connector = service(name, options);
+      assert.equal(await soon(connector.initialize()), LinkState.SOCKET);
+      return connector;
+    };
+    const join = async (id) => {
+      const [socket, events] = await user(bus.url, id);
+      open.push(() => socket.close());
+      return [socket, events];
+    };
+    try {
+      await run({ bus, service, connected, join });
+    } finally {
+      for (const close of open) {
+        await close();
+      }
+      await bus.end();
+    }
+  });
 }

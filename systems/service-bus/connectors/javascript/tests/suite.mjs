@@ -2,8 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const tests = fileURLToPath(new URL("connector.test.mjs", import.meta.url));
-const { status, stdout, stderr } = spawnSync(process.execPath, ["--test", tests], {
+const tests = ["connector", "requests"].map((name) => fileURLToPath(new URL(`${name}.test.mjs`, import.meta.url)));
+const { status, stdout, stderr } = spawnSync(process.execPath, ["--test", ...tests], {
   env: { ...process.env, SERVICE_BUS: process.argv[2] },
   encoding: "utf8",
   timeout: 110_000,

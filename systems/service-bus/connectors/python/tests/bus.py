@@ -7,8 +7,11 @@ import os
 import queue
 import subprocess
 import threading
+import unittest
 
 import socketio
+
+from service_bus import LinkState, ServiceConnector
 
 KEY = "open sesame"
 LIMIT = 20
@@ -74,3 +77,22 @@ async def user(url, user_id, transports=("websocket",)):
 class Received(queue.SimpleQueue):
     def soon(self):
         return self.get(timeout=LIMIT)
+
+
+class BusTests(unittest.IsolatedAsyncioTestCase):
+    """Tests with a bus; what they open is closed after them."""
+
+    def bus(self, **variables):
+        bus = Bus(**variables)
+        self.addCleanup(bus.end)
+        return bus
+
+    def service(self, name, bus, **options):
+        connector = ServiceConnector(name, bus.url, **{"key": KEY, **OPTIONS, **options})
+        self.addAsyncCleanup(connector.shutdown)
+        return connector
+
+    async def connected(self, name, bus, **options):
+        connector = self.service(name, bus, **options)
+        self.assertEqual(await soon(connector.initialize()), LinkState.SOCKET)
+        return connector

@@ -109,7 +109,7 @@ impl Reloads {
                 Err(error) => error!(%error, "reload failed"),
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -124,7 +124,7 @@ impl Reloads {
     }
 
     async fn run(self, _: &Bus, _: &Sources) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -24,9 +24,14 @@ pub(crate) fn health(channel: &Channel) -> (StatusCode, Json<Health>) {
 /// An application with a channel, `GET /` and `GET /health`. `ready` is called with its Socket.IO server, for messages that
 /// the bot sends on its own and for [`Channel::metrics`].
 pub fn application(channel: &Channel, ready: impl FnOnce(&SocketApi) + Send + Sync + 'static) -> App {
-    let (one, other) = (channel.clone(), channel.clone());
+    let home = channel.clone();
+    without_home(channel, ready).get("/", move || async move { health(&home) })
+}
+
+/// The application without `GET /`.
+pub(crate) fn without_home(channel: &Channel, ready: impl FnOnce(&SocketApi) + Send + Sync + 'static) -> App {
+    let own = channel.clone();
     App::new("a conversational channel")
         .configure(channel.plugin().when_ready(ready))
-        .get("/", move || async move { health(&one) })
-        .get("/health", move || async move { health(&other) })
+        .get("/health", move || async move { health(&own) })
 }

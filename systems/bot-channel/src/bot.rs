@@ -15,11 +15,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::agent::Agent;
-use crate::app::{application, health};
+use crate::app::{application, health, without_home};
 use crate::backend::{BackendAgent, BackendConfigError};
 use crate::channel::Channel;
 use crate::config::{AgentConfig, Config};
 use crate::metrics::METRICS_CONTENT_TYPE;
+use crate::page;
 use crate::rules::RuleAgent;
 use crate::token::TokenConfigError;
 use crate::tracker::TrackerConfigError;
@@ -63,7 +64,12 @@ impl Bot {
         let io: Arc<OnceLock<WeakServer>> = Arc::default();
         let slot = Arc::clone(&io);
         let ready = move |api: &axum_plugin::SocketApi| drop(slot.set(api.server().downgrade()));
-        let application = application(&channel, ready).build()?;
+        let application = if config.page {
+            without_home(&channel, ready).merge(page::routes(&channel))
+        } else {
+            application(&channel, ready)
+        };
+        let application = application.build()?;
         Ok(Self { application, operators: operators(channel, io, backend) })
     }
 

@@ -211,6 +211,10 @@ impl Channel {
         Some(replies)
     }
 
+    pub(crate) fn config(&self) -> &ChannelConfig {
+        &self.0.config
+    }
+
     pub(crate) fn namespace(&self) -> &str {
         &self.0.config.namespace
     }

@@ -17,6 +17,9 @@ pub const SAMPLE: &str = include_str!("../bot.toml");
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Whether `GET /` of a browser is a page to talk with the bot. Default `false`. Cost: five routes.
+    #[serde(default)]
+    pub page: bool,
     /// Settings of the channel.
     #[serde(default)]
     pub socketio: ChannelConfig,
@@ -135,7 +138,7 @@ impl Config {
 
     /// Settings with the defaults, and this agent.
     pub fn new(agent: AgentConfig) -> Self {
-        Self { socketio: ChannelConfig::default(), tracker: TrackerConfig::default(), agent }
+        Self { page: false, socketio: ChannelConfig::default(), tracker: TrackerConfig::default(), agent }
     }
 }
 

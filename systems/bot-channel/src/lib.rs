@@ -21,6 +21,7 @@
 //! | `bot` | the bot that settings describe, and the port for operators |
 //! | `app` | the application around a channel |
 //! | `channel` | clients, sessions, messages |
+//! | `page` | the page at `/` |
 //! | `config`, `credentials` | all settings, and those of Rasa's `credentials.yml` |
 //! | `agent` | the interface of agents |
 //! | `rules`, `backend` | two agents: one with rules, one with an HTTP backend |
@@ -44,6 +45,7 @@ mod delivery;
 mod expiry;
 mod message;
 mod metrics;
+mod page;
 mod rate_limit;
 mod replies;
 mod reply;

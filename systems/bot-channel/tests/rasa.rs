@@ -30,7 +30,7 @@ async fn the_credentials_of_rasa_are_settings() {
     ws.send(&format!(r#"42["user_uttered",{{"message":"hi","session_id":"{}"}}]"#, session.1)).await;
     assert_eq!(ws.text().await, r#"42["bot_uttered",{"text":"You said hi"}]"#);
     // A mistake is reported with its line.
-    std::fs::write(&file, text + "  user_event: x\n").unwrap();
+    std::fs::write(&file, text + "\n  user_event: x\n").unwrap();
     for (arguments, backend, expected) in [
         (vec![file.as_path()], backend.as_str(), "unknown field `user_event`"),
         (vec![file.as_path()], "", "BACKEND_URL: the URL of the backend is expected"),

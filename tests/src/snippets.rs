@@ -21,6 +21,29 @@ pub fn blocks(text: &str, language: &str) -> Vec<String> {
     blocks
 }
 
+/// The tokens of Rust code between the comments `// Snippet NAME` and `// End` of a source file, or of a whole text, without
+/// comments, spaces and commas: documents are laid out by hand, and code by rustfmt.
+///
+/// # Panics
+///
+/// When the source has no such comments.
+pub fn tokens(code: &str, name: Option<&str>) -> String {
+    let code = match name {
+        None => code,
+        Some(name) => {
+            let start = format!("// Snippet {name}\n");
+            let (_, rest) = code.split_once(&start).unwrap_or_else(|| panic!("there is no {start}"));
+            rest.split_once("// End").unwrap_or_else(|| panic!("{name} has no end")).0
+        }
+    };
+    let code = code.lines().map(|line| match line.split_once("//") {
+        // The slashes of a URL are no comment.
+        Some((before, _)) if !before.ends_with(':') => before,
+        _ => line,
+    });
+    code.flat_map(str::chars).filter(|char| !char.is_whitespace() && *char != ',').collect()
+}
+
 /// The documentation at the top of a Rust file.
 pub fn documentation(code: &str) -> String {
     let comments = code.lines().filter_map(|line| line.strip_prefix("//!"));

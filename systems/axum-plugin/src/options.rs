@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use engineio::{Origins, Transport};
-use serde::Deserialize;
 use socketio_server::{Recovery, Server, ServerBuilder};
-
-use crate::settings::Keys;
 
 /// The options of a [`SocketPlugin`](crate::SocketPlugin). They may be part of the configuration of an application, as
 /// `Deserialize` has the keys of [`load`](Self::load); unknown keys are errors.
 /// [`SocketPlugin::server`](crate::SocketPlugin::server) gives access to all other settings.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "Keys")]
+#[derive(Clone, Debug)]
 pub struct SocketOptions {
     /// The origins that may connect. Default [`Origins::SameHost`]. Cost: reading three headers per request.
     pub origins: Origins,

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engineio::{Origins, Transport};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use socketio_server::Recovery;
 use toml::{Table, Value};
 
@@ -93,7 +94,7 @@ fn value(text: &str) -> Value {
 /// The options as keys of a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Keys {
+struct Keys {
     origins: List,
     credentials: bool,
     ping_interval_ms: u64,
@@ -151,6 +152,12 @@ impl Default for Keys {
             shutdown_deadline_ms: milliseconds(options.shutdown_deadline),
             shutdown_spread_ms: milliseconds(options.shutdown_spread),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for SocketOptions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Keys::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
 use websocket_rooms::{Client, ClientOptions, Group, Tls};
 
-use crate::Error;
+use crate::error::Error;
 
 /// Runs until the input ends, or all clients have given up. Fails if a client has given up.
 pub(crate) async fn run(urls: &[&str]) -> Result<(), Error> {

@@ -13,6 +13,7 @@
 
 mod chat;
 mod connect;
+mod error;
 mod operators;
 mod serve;
 
@@ -20,29 +21,16 @@ use std::process::ExitCode;
 
 use system_support::Failure;
 
-const USAGE: &str = "usage: websocket-rooms [serve | connect NAME=URL…]";
+use self::error::Error;
 
-/// Errors of the program.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("{0}")]
-    Arguments(String),
-    #[error("{0} gave up")]
-    GaveUp(String),
-    #[error(transparent)]
-    Other(#[from] Failure),
-}
+const USAGE: &str = "usage: websocket-rooms [serve | connect NAME=URL…]";
 
 fn main() -> ExitCode {
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            match error {
-                Error::Other(_) => ExitCode::FAILURE,
-                Error::Arguments(_) => ExitCode::from(2),
-                Error::GaveUp(_) => ExitCode::from(3),
-            }
+            error.exit_code()
         }
     }
 }

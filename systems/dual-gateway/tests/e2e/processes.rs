@@ -215,3 +215,24 @@ async fn the_program_asks_a_model_behind_a_url() {
         assert!(!output.status.success() && error.contains(expected), "{error}");
     }
 }
+
+/// Malformed messages are told, or end their own connection; other clients never notice.
+#[tokio::test]
+async fn malformed_messages_harm_no_other_client() {
+    let running = start(&mut program(), 3).await;
+    let (main, websocket) = (running.addrs[0], running.addrs[1]);
+    let (mut quiet, mut wrong) = (native(websocket).await, native(websocket).await);
+    for message in ["{", "[]", r#"{"event":7}"#, r#"{"data":1}"#, "hello"] {
+        wrong.send(message).await;
+        let told: Value = serde_json::from_str(&wrong.text().await).unwrap();
+        assert!(told["event"] == "error" && told["data"]["message"].is_string(), "{message}: {told}");
+    }
+    wrong.send(r#"{"event":"ping"}"#).await;
+    assert!(wrong.text().await.contains("\"pong\""));
+    // In Socket.IO a wrong packet ends the connection, as with the official server.
+    let mut broken = socketio(main).await;
+    broken.send("42[\"ping\"").await;
+    broken.closed().await;
+    quiet.send(r#"{"event":"ping"}"#).await;
+    assert!(quiet.text().await.contains("\"pong\""));
+}

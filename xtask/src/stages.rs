@@ -79,7 +79,7 @@ const STAGES: &[Stage] = &[
         run: packaged_programs,
     },
     Stage { name: "workflows", about: "the workflows of .github are valid", run: linted_workflows },
-    Stage { name: "unit", about: "systemd understands the gateway's unit", run: unit },
+    Stage { name: "unit", about: "systemd understands the units", run: unit },
     Stage {
         name: "coverage",
         about: "every behaviour of the official suites has a test or a reason",

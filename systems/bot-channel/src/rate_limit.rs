@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde_json::json;
 use socketio_server::{RawArgs, Socket};
 use tokio::time::sleep;
-use tracing::debug;
 
 use crate::counters::Counters;
 
@@ -39,8 +38,8 @@ pub struct RateLimits {
 pub enum Excess {
     /// Its events are delayed. When too many are delayed, nothing more is read from the client.
     Delay,
-    /// The event is dropped. The client receives an event `error`, and an acknowledgement with the error if it has
-    /// requested one.
+    /// The event is dropped. The client receives an event `error` from the plug-in, and an acknowledgement with the error
+    /// if it has requested one.
     Refuse,
     /// The client receives an event `error` and is disconnected.
     Disconnect,
@@ -108,11 +107,13 @@ impl RateLimiter {
             is_first = false;
             match self.excess {
                 Excess::Delay => sleep(wait).await,
-                Excess::Refuse => return Err(refuse(socket, event)),
+                // The plug-in tells the client.
+                Excess::Refuse => return Err(EXCEEDED),
                 Excess::Disconnect => {
-                    let exceeded = refuse(socket, event);
+                    // A client that is full or gone needs no event.
+                    let _ = socket.emit("error", &json!({ "event": event, "message": EXCEEDED }));
                     socket.disconnect(true);
-                    return Err(exceeded);
+                    return Err(EXCEEDED);
                 }
             }
         }
@@ -130,13 +131,6 @@ impl RateLimiter {
         bytes.take(self.bytes, u32::try_from(size).unwrap_or(u32::MAX), now);
         None
     }
-}
-
-/// Tells a client that its event is dropped. A client that is full or gone needs no event, so its error is ignored.
-fn refuse(socket: &Socket, event: &str) -> &'static str {
-    debug!(sid = socket.id(), event, "{EXCEEDED}");
-    let _ = socket.emit("error", &json!({ "event": event, "message": EXCEEDED }));
-    EXCEEDED
 }
 
 impl Rate {

@@ -26,6 +26,14 @@ function backend(name) {
   return new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(server)));
 }
 const servers = [await backend("a"), await backend("b")];
+let operators;
+
+async function metrics() {
+  const text = await (await fetch(`${operators}/metrics`)).text();
+  const names = ["requests", "failures", "retries"].map((name) => `bot_channel_backend_${name}_total`);
+  return names.map((name) => Number(text.match(new RegExp(`^${name} (.*)$`, "m"))[1]));
+}
+
 async function start(urls, more = "") {
   const config = `${folder}/bot.toml`;
   writeFileSync(
@@ -44,8 +52,10 @@ async function start(urls, more = "") {
     stdio: ["ignore", "pipe", "inherit"],
   });
   process.on("exit", () => channel.kill());
-  const [line] = await next(createInterface({ input: channel.stdout }), "line");
-  const socket = io(line.replace("listening on ", ""), { transports: ["websocket"], forceNew: true });
+  const lines = createInterface({ input: channel.stdout })[Symbol.asyncIterator]();
+  const url = (await lines.next()).value.replace("listening on ", "");
+  operators = (await lines.next()).value.replace("health and metrics on ", "");
+  const socket = io(url, { transports: ["websocket"], forceNew: true });
   await next(socket, "connect");
   return async (message) => {
     log.length = 0;
@@ -62,6 +72,7 @@ const url = (server) => `http://127.0.0.1:${server.address().port}/webhooks/rest
 let say = await start(servers.map(url));
 steps.push(status(502), status(503), status(504), answer("hello"));
 assert.deepEqual([await say("hi"), log.join("")], ["hello", "abab"]);
+assert.deepEqual(await metrics(), [4, 3, 3]);
 // The backend that has answered last is the first one from then on.
 steps.push(answer("hello again"));
 assert.deepEqual([await say("hi"), log.join("")], ["hello again", "b"]);
@@ -78,6 +89,7 @@ for (const wrong of [
   steps.push(wrong);
   assert.deepEqual([await say("hi"), log.length], ["Sorry.", 1]);
 }
+assert.deepEqual(await metrics(), [13, 11, 6]);
 // Nor is an answer of which a part has been sent.
 steps.push((response) => {
   response.writeHead(200, { "content-type": "application/x-ndjson" });

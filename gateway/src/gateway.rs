@@ -10,6 +10,7 @@ use socketio_server::{Namespace, Server};
 use tokio::sync::Notify;
 
 use crate::auth::guard::Guard;
+use crate::auth::holder::TokenHolder;
 use crate::auth::operators::Operators;
 use crate::auth::tokens::{Keys, SessionError, SessionToken, Tokens};
 use crate::builtin;
@@ -271,6 +272,13 @@ impl Gateway {
     /// function must have authenticated the user.
     pub fn acquire_session(&self, user: Option<String>) -> Result<SessionToken, SessionError> {
         self.0.tokens.acquire(user)
+    }
+
+    /// Checks a token as that of a connecting client. `None`: the token is invalid, expired or revoked, or the settings
+    /// have no keys of tokens.
+    pub async fn check_token(&self, token: &str) -> Option<TokenHolder> {
+        let identity = self.0.tokens.check(token).await?;
+        Some(TokenHolder { user: identity.user, metadata: identity.metadata })
     }
 
     /// Origins of pages that may connect and call the API.

@@ -1,11 +1,13 @@
 //! The HTTP API: the same commands, for services that cannot hold a connection.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{OriginPolicy, Query, RequestBody};
+use engineio::{OriginPolicy, Origins, Query, RequestBody};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -13,11 +15,13 @@ use serde_json::json;
 use socketio_gateway::response::{self, HttpResponse};
 use socketio_gateway::{Endpoints, OnceError};
 use socketio_parser::Value;
+use tokio::net::TcpListener;
 
-use crate::bus::{Bus, BusState};
+use crate::bus::Bus;
 use crate::command::{Command, CommandError};
 use crate::requests::Request as ServiceRequest;
 use crate::services::Refusal;
+use crate::state::BusState;
 use crate::{directory, own_events};
 
 /// OpenAPI description of the API.
@@ -75,9 +79,17 @@ fn action(path: &str) -> Option<Action> {
     Command::OPS.into_iter().find(|known| *known == op).map(Action::Command)
 }
 
-impl Api {
-    pub(crate) fn new(bus: Bus, origins: OriginPolicy) -> Self {
-        Self { bus, origins }
+impl Bus {
+    /// Serves Socket.IO and the API until [`close`](Self::close), over TLS if the settings of the gateway name a
+    /// certificate. On a loopback address requests need a local `Host`: a page whose host name resolves to this machine
+    /// would count as one of the same host.
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        let origins: Origins = self.gateway().config().origins.allowed.iter().collect();
+        let mut origins = OriginPolicy::from(origins);
+        if listener.local_addr()?.ip().is_loopback() {
+            origins = origins.local_hosts().allowed_hosts(self.allowed_hosts());
+        }
+        self.gateway().serve_with(listener, Arc::new(Api { bus: self.clone(), origins })).await
     }
 }
 

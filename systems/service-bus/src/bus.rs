@@ -4,26 +4,21 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use engineio::sync::RwLock;
-use engineio::{OriginPolicy, Origins};
 use serde::Deserialize;
 use socketio_gateway::{Config, Gateway, ReloadError, StartError};
 use socketio_parser::Value;
 use socketio_server::{Ack, ConnectError, Data, Handshake, Namespace, Server, Socket};
-use tokio::net::TcpListener;
 use tracing::{error, warn};
 
-use crate::api::Api;
 use crate::command::{Command, CommandError, Outcome};
-use crate::event::{Event, EventType};
+use crate::event::EventType;
 use crate::kept::{self, KeepOptions, Kept};
+use crate::names::MAX_NAME;
 use crate::presence::{Identity, Presence};
 use crate::requests::Requests;
 use crate::services::{KeyError, ServiceKeys, Services};
+use crate::state::{BusState, Slot};
 use crate::{carry_out, hear, own_events};
-
-/// Maximum length of the name of a room, a user or a service, in bytes.
-pub(crate) const MAX_NAME: usize = 256;
 
 /// Options of the bus, besides the settings of the gateway.
 #[derive(Clone, Debug, Default)]
@@ -77,32 +72,6 @@ pub struct Bus {
     services: Services,
     allowed_hosts: Arc<[String]>,
     slot: Slot,
-}
-
-/// Reference of handlers to their namespace. It is cleared at shutdown, because the namespace owns the
-/// handlers.
-#[derive(Clone, Default)]
-pub(crate) struct Slot(Arc<RwLock<Option<BusState>>>);
-
-/// The shared state of the bus.
-#[derive(Clone)]
-pub(crate) struct BusState {
-    pub(crate) namespace: Namespace,
-    pub(crate) presence: Presence,
-    pub(crate) kept: Kept,
-    pub(crate) requests: Requests,
-    /// Whether other nodes have services too.
-    pub(crate) is_clustered: bool,
-}
-
-impl Slot {
-    pub(crate) fn get(&self) -> Result<BusState, CommandError> {
-        self.0.read().clone().ok_or(CommandError::Closed)
-    }
-
-    fn set(&self, home: Option<BusState>) {
-        *self.0.write() = home;
-    }
 }
 
 /// The parts of the settings that decide about a client.
@@ -163,18 +132,6 @@ impl Bus {
         self.gateway.reload(&config)
     }
 
-    /// Serves Socket.IO and the API until [`close`](Self::close), over TLS if the settings of the gateway name a
-    /// certificate. On a loopback address requests need a local `Host`: a page whose host name resolves to this machine
-    /// would count as one of the same host.
-    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        let origins: Origins = self.gateway.config().origins.allowed.iter().collect();
-        let mut origins = OriginPolicy::from(origins);
-        if listener.local_addr()?.ip().is_loopback() {
-            origins = origins.local_hosts().allowed_hosts(self.allowed_hosts.iter());
-        }
-        self.gateway.serve_with(listener, Arc::new(Api::new(self.clone(), origins))).await
-    }
-
     /// Disconnects all clients within `server.drain_ms`, and releases the shared state. Then [`serve`](Self::serve)
     /// returns.
     pub async fn close(&self) {
@@ -196,6 +153,10 @@ impl Bus {
             }
         }
         rooms
+    }
+
+    pub(crate) fn allowed_hosts(&self) -> &[String] {
+        &self.allowed_hosts
     }
 
     pub(crate) fn services(&self) -> &Services {
@@ -300,10 +261,4 @@ impl Admission {
             _ => Ok(Identity::Unknown),
         }
     }
-}
-
-/// Stamps an event with its source, and with an id, if it has none.
-pub(crate) fn stamped(mut event: Event, source: &str) -> Event {
-    source.clone_into(&mut event.source);
-    event.identified()
 }

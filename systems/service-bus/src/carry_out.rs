@@ -5,17 +5,14 @@ use std::time::Duration;
 use socketio_parser::reserved_event;
 use socketio_server::{Broadcast, Socket};
 
-use crate::bus::{BusState, MAX_NAME, stamped};
 use crate::command::{Command, CommandError, Outcome};
 use crate::event::Event;
 use crate::kept::{Queued, ROOM};
-use crate::presence::{SERVICES, USER_ROOM};
+use crate::names::{MAX_NAME, SERVICE_ROOM, SERVICES, USER_ROOM};
+use crate::state::BusState;
 
 /// Maximum time that the acknowledgement of an event waits for those of subscriptions.
 const SETTLE: Duration = Duration::from_secs(2);
-
-/// Prefix of the rooms of services, followed by the name.
-pub(crate) const SERVICE_ROOM: &str = "service:";
 
 /// Executes a command of the service `source`; `asking` is its socket, if it has one.
 pub(crate) async fn carry_out(
@@ -36,23 +33,23 @@ pub(crate) async fn carry_out(
     }
     match command {
         Command::EmitToClient { client_id, event } => {
-            let event = stamped(event, source);
+            let event = event.stamped(source);
             let client = namespace.socket(&client_id).ok_or(CommandError::NoClient)?;
             client.emit(event.kind.name(), &event)?;
             Ok(Outcome::reached(1))
         }
         Command::EmitToUser { user_id, event } => {
-            to_room(bus, &format!("{USER_ROOM}{user_id}"), &stamped(event, source)).await
+            to_room(bus, &format!("{USER_ROOM}{user_id}"), &event.stamped(source)).await
         }
-        Command::EmitToRoom { room, event } => to_room(bus, &room, &stamped(event, source)).await,
+        Command::EmitToRoom { room, event } => to_room(bus, &room, &event.stamped(source)).await,
         Command::EmitToService { service, event } => {
-            let outcome = to_room(bus, &service_room(&service), &stamped(event, source)).await?;
+            let outcome = to_room(bus, &service_room(&service), &event.stamped(source)).await?;
             let is_known = outcome != Outcome::default() || bus.kept.services().contains(&service);
             if is_known { Ok(outcome) } else { Err(CommandError::NoService) }
         }
-        Command::Publish { event } => publish(bus, &stamped(event, source), source, asking).await,
+        Command::Publish { event } => publish(bus, &event.stamped(source), source, asking).await,
         Command::Broadcast { event } => {
-            let event = stamped(event, source);
+            let event = event.stamped(source);
             let queued = bus.kept.keep(&event, |_| true);
             let reached = namespace.len();
             send(namespace.except(Vec::<String>::new()), &event, reached, queued).await

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use socketio_server::{Namespace, Socket};
 
 use crate::kept::{Kept, ROOM, Summary};
-use crate::presence::{Identity, SERVICES};
+use crate::names::SERVICES;
+use crate::presence::Identity;
 
 /// Maximum number of clients in a page of the API, and of users in a snapshot.
 pub(crate) const MAX_PAGE: usize = 1000;

@@ -126,6 +126,13 @@ impl Event {
         Self { kind: kind.into(), timestamp: now(), source: String::new(), id: None, fields: BTreeMap::new() }
     }
 
+    /// The same event with this source, and with an id, if it has none.
+    #[must_use]
+    pub(crate) fn stamped(mut self, source: &str) -> Self {
+        source.clone_into(&mut self.source);
+        self.identified()
+    }
+
     /// The same event with an id, if it has none.
     #[must_use]
     pub(crate) fn identified(mut self) -> Self {

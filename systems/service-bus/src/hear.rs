@@ -6,11 +6,12 @@ use socketio_parser::Value;
 use socketio_server::Socket;
 use tracing::debug;
 
-use crate::bus::{BusState, MAX_NAME, stamped};
 use crate::carry_out::publish;
 use crate::command::{CommandError, Outcome};
 use crate::event::{Event, EventType};
-use crate::presence::{Identity, USER_ROOM};
+use crate::names::{MAX_NAME, USER_ROOM};
+use crate::presence::Identity;
+use crate::state::BusState;
 
 /// Forwards a standard event of any client to all services, with the sender as its source. The bus itself
 /// answers presence queries.
@@ -30,14 +31,14 @@ pub(crate) async fn hear(
     }
     let id =
         fields.remove("event_id").and_then(|id| id.parse().ok()).filter(|id: &String| id.len() <= MAX_NAME);
-    let mut event = stamped(Event { fields, id, ..Event::new(kind) }, identity.source());
+    let mut event = Event { fields, id, ..Event::new(kind) }.stamped(identity.source());
     if event.kind == EventType::PresenceQuery {
         let Some(user) = event.field::<String>("user_id") else {
             return Err(CommandError::Invalid("expected { user_id }".to_owned()));
         };
         let online = bus.namespace.room_len(&format!("{USER_ROOM}{user}")) > 0;
         let update = Event::new(EventType::PresenceUpdate).with("user_id", user).with("online", online);
-        let update = stamped(update, "bus");
+        let update = update.stamped("bus");
         socket.emit(update.kind.name(), &update)?;
         return Ok(Outcome::default());
     }

@@ -26,6 +26,8 @@
 //! | `event` | the envelope of every event, and the standard types |
 //! | `command`, `carry_out` | the commands of services |
 //! | `services` | the keys and names of services |
+//! | `names` | the names of rooms |
+//! | `state` | the shared state of the bus |
 //! | `presence` | the identities of sockets, and the connected users |
 //! | `bus` | the server, on the one of a gateway |
 //! | `kept` | events for services that are away |
@@ -47,11 +49,13 @@ mod event;
 mod fallback;
 mod hear;
 mod kept;
+mod names;
 mod own_events;
 mod presence;
 mod requests;
 mod services;
 mod settings;
+mod state;
 
 pub use self::api::OPENAPI;
 pub use self::bus::{BuildError, Bus, BusOptions, Users};

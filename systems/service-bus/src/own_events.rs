@@ -5,11 +5,11 @@ use serde_json::json;
 use socketio_parser::Value;
 use socketio_server::{Ack, Data, Namespace, Object, Socket};
 
-use crate::bus::{BusState, Slot, stamped};
 use crate::command::CommandError;
 use crate::kept::Subscribed;
 use crate::presence::Identity;
 use crate::requests::Request;
+use crate::state::{BusState, Slot};
 
 /// A subscription of a service.
 #[derive(Deserialize)]
@@ -58,7 +58,7 @@ pub(crate) fn register(namespace: &Namespace, slot: &Slot) {
 
 /// Asks a service in the name of another one.
 pub(crate) async fn ask(bus: &BusState, name: &str, mut request: Request) -> Result<Value, CommandError> {
-    request.event = stamped(request.event, name);
+    request.event = request.event.stamped(name);
     bus.requests.ask(&bus.namespace, name, &request).await
 }
 

@@ -8,14 +8,8 @@ use socketio_server::Socket;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
-use crate::bus::stamped;
-use crate::carry_out::SERVICE_ROOM;
 use crate::event::{Event, EventType};
-
-/// The room of all services.
-pub(crate) const SERVICES: &str = "services";
-/// Prefix of the rooms of users, followed by the user's id.
-pub(crate) const USER_ROOM: &str = "user:";
+use crate::names::{SERVICE_ROOM, SERVICES, USER_ROOM};
 
 /// The identity of a socket.
 #[derive(Clone)]
@@ -87,7 +81,7 @@ impl Presence {
         let connections = presence.services.entry(name.clone()).or_default();
         *connections += 1;
         let is_first = *connections == 1;
-        let snapshot = stamped(presence.snapshot(), "bus");
+        let snapshot = presence.snapshot().stamped("bus");
         // A socket that has left in the meantime needs none.
         let _ = socket.emit(snapshot.kind.name(), &snapshot);
         if is_first {
@@ -164,7 +158,7 @@ impl Presence {
 }
 
 async fn notify_services(socket: &Socket, event: Event) {
-    let event = stamped(event, "bus");
+    let event = event.stamped("bus");
     if let Err(error) = socket.to(SERVICES).emit(event.kind.name(), &event).await {
         warn!(%error, kind = event.kind.name(), "cannot notify the services");
     }

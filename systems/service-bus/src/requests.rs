@@ -11,6 +11,7 @@ use socketio_server::{AckError, Namespace, Object};
 
 use crate::command::CommandError;
 use crate::event::Event;
+use crate::names::SERVICE_ROOM;
 
 /// Event of a service's connection with a request.
 const EVENT: &str = "bus:request";
@@ -88,7 +89,7 @@ impl Requests {
         let _place = self.place(asking)?;
         let service = request.service.as_str();
         let mut instances =
-            namespace.r#in(format!("service:{service}")).fetch_sockets().await.unwrap_or_default();
+            namespace.r#in(format!("{SERVICE_ROOM}{service}")).fetch_sockets().await.unwrap_or_default();
         // All nodes of a cluster have the same order.
         instances.sort_by(|a, b| a.id().cmp(b.id()));
         let turn = self.turn(service, instances.len());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engineio::sync::RwLock;
 use serde_json::{Map, Value};
 
-use crate::bus::MAX_NAME;
+use crate::names::MAX_NAME;
 
 /// Keys of services. Several keys of one service are valid at the same time, so that a key can be replaced without an
 /// interruption.

@@ -214,3 +214,14 @@ fn settings_of_hooks_suggest_the_section_webhooks() {
         );
     }
 }
+
+#[test]
+fn an_embedding_program_has_sections_of_its_own() {
+    let path = file(".toml", "[server]\nport = 1\n[bus]\nkeys = [\"a\"]\n[other]\n");
+    let sources = Sources { file: Some(path.to_path_buf()), ..Sources::default() };
+    let (config, own) = sources.load_with(&["bus", "other", "missing"]).unwrap();
+    assert_eq!((config.server.port, own["bus"]["keys"][0].as_str()), (1, Some("a")));
+    assert_eq!(own.len(), 2);
+    let unknown = sources.load_with(&["bus"]).unwrap_err();
+    assert!(unknown[0].to_string().contains("other"), "{unknown:?}");
+}

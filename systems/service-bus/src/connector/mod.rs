@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use socketio_client::{ConnectError, Data, HandlerId, Manager, Socket};
 use tokio::sync::{RwLock, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::command::{Command, Outcome};
 use crate::event::{Event, EventType};
@@ -95,34 +95,12 @@ impl ServiceConnector {
         let fallback = fallback.map_err(ConnectorError::Tls)?;
         let rooms = Arc::<Mutex<BTreeSet<String>>>::default();
         let denied = Arc::<Mutex<Option<String>>>::default();
-        let (joined, taken, refused) = (Arc::clone(&rooms), Arc::clone(&denied), Arc::clone(&denied));
         let (subscriptions, requests) = (Subscriptions::default(), Requests::default());
         subscriptions.register(&socket);
         requests.register(&socket);
         let is_shut_down = Arc::<AtomicBool>::default();
         reconnect::always(&socket, reconnection_delay, &is_shut_down);
-        let subscribed = subscriptions.clone();
-        socket.on_connect_error(move |error: ConnectError| {
-            // A restarted bus may have another key.
-            if let ConnectError::Refused(refusal) = error {
-                warn!(why = refusal.message, "the bus does not take this service");
-                *refused.lock() = Some(refusal.message);
-            }
-            async {}
-        });
-        socket.on_connect(move |socket: Socket| {
-            *taken.lock() = None;
-            let (rooms, subscriptions) = (joined.lock().clone(), subscribed.clone());
-            async move {
-                subscriptions.restore(&socket, timeout).await;
-                // The bus has lost the rooms with the previous connection.
-                for room in rooms {
-                    if let Err(error) = socket.emit("join_room", &json!({ "room": room })) {
-                        warn!(%error, room, "a room was not joined again");
-                    }
-                }
-            }
-        });
+        reconnect::restore(&socket, &rooms, &denied, &subscriptions, timeout);
         let asking = Arc::default();
         Ok(Self {
             name: name.into(),

@@ -18,9 +18,9 @@ use serde::Serialize;
 use socketio_server::Socket;
 
 pub(crate) use self::subscription::{Subscription, Summary};
-use crate::bus::MAX_NAME;
 use crate::command::CommandError;
 use crate::event::Event;
+use crate::names::MAX_NAME;
 
 /// Prefix of the rooms of sockets that get the events of a type by a subscription, and not at once. A room without a
 /// type is for all types.

@@ -19,14 +19,11 @@ use crate::message::{Invalid, UserMessage, Uttered};
 use crate::rate_limit::RateLimiter;
 use crate::replies::Replies;
 use crate::reply::Reply;
+use crate::session::{Session, session_room};
 use crate::token::{Claims, TokenConfigError, Tokens, is_expired};
 use crate::tracker::{MemoryTracker, Tracker};
 use crate::turns::{NotTaken, Turns};
 
-/// Maximum length of a session id from a client, in bytes.
-const MAX_SESSION: usize = 128;
-/// Prefix of the rooms of sessions: a session id that equals a socket id must not reach the room of that socket.
-pub(crate) const ROOM_PREFIX: &str = "session:";
 /// Time for the apologies to those whose answers a shutdown has cut off.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -58,10 +55,6 @@ enum Ignored {
     #[error("{0}")]
     NotTaken(NotTaken),
 }
-
-/// The session that the client requested most recently.
-#[derive(Clone, PartialEq)]
-struct Session(Arc<str>);
 
 impl Channel {
     /// A channel whose clients talk with this agent. Conversations are kept in memory, within the default limits of
@@ -257,23 +250,11 @@ impl Channel {
     /// The session that a client gets, which has to be opened next. The client has it at once, so that it may send
     /// messages without a wait for the confirmation.
     fn session_request(&self, socket: &Socket, data: &Value) -> Option<Session> {
-        let id = match data.get("session_id") {
-            None | Some(Value::Null) => new_session(),
-            Some(Value::String(id)) if (1..=MAX_SESSION).contains(&id.len()) => Some(id.clone()),
-            Some(_) => {
-                warn!(sid = socket.id(), "a session id that is none; the client gets another");
-                new_session()
-            }
-        };
-        let Some(id) = id else {
-            warn!(sid = socket.id(), "no random numbers for a session id");
-            return None;
-        };
-        let session = Session(id.into());
+        let session = Session::requested(socket.id(), data)?;
         if self.0.config.session_persistence {
             let before = socket.extensions().insert(session.clone());
             if let Some(before) = before.filter(|before| *before != session) {
-                socket.leave(&session_room(&before.0));
+                socket.leave(&before.room());
             }
         }
         Some(session)
@@ -286,7 +267,7 @@ impl Channel {
         if !self.0.config.session_persistence {
             return confirm();
         }
-        let room = session_room(&session.0);
+        let room = session.room();
         let join = || {
             socket.join(room.clone());
             // The client may have requested another session meanwhile.
@@ -395,15 +376,4 @@ impl Channel {
 
 async fn refuse() -> Result<(), ConnectError> {
     Err(ConnectError::new("Invalid namespace"))
-}
-
-fn session_room(id: &str) -> String {
-    format!("{ROOM_PREFIX}{id}")
-}
-
-/// 128 random bits.
-fn new_session() -> Option<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(format!("{:032x}", u128::from_le_bytes(bytes)))
 }

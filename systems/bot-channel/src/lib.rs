@@ -20,7 +20,7 @@
 //! | --- | --- |
 //! | `bot` | the bot that settings describe, and the port for operators |
 //! | `app` | the application around a channel |
-//! | `channel` | clients, sessions, messages |
+//! | `channel`, `session` | clients, sessions, messages |
 //! | `page` | the page at `/` |
 //! | `config`, `credentials` | all settings, and those of Rasa's `credentials.yml` |
 //! | `agent` | the interface of agents |
@@ -50,6 +50,7 @@ mod rate_limit;
 mod replies;
 mod reply;
 mod rules;
+mod session;
 mod token;
 mod tracker;
 mod turns;

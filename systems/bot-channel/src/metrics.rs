@@ -5,7 +5,8 @@ use std::fmt::{Display, Write};
 use socketio_server::Server;
 
 use crate::backend::BackendAgent;
-use crate::channel::{Channel, ROOM_PREFIX};
+use crate::channel::Channel;
+use crate::session::ROOM_PREFIX;
 
 /// Media type of the text format.
 pub const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -20,12 +20,21 @@ const IDLE: Duration = Duration::from_secs(4);
 
 /// A client whose connections are reused. An error means that the certificates of the system cannot be read.
 pub fn http_client() -> io::Result<HttpClient> {
+    http_client_within(None)
+}
+
+/// As [`http_client`], with a timeout for each connect.
+pub fn http_client_within(connect_timeout: Option<Duration>) -> io::Result<HttpClient> {
+    let mut connector = HttpConnector::new();
+    // The scheme is that of the connector around it.
+    connector.enforce_http(false);
+    connector.set_connect_timeout(connect_timeout);
     let connector = HttpsConnectorBuilder::new()
         // The provider is explicit, because a process may have no default.
         .with_provider_and_native_roots(default_provider())?
         .https_or_http()
         .enable_http1()
-        .build();
+        .wrap_connector(connector);
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new());
     Ok(builder.build(connector))

@@ -26,7 +26,7 @@ mod stop;
 pub use self::cors::with_cors;
 pub use self::failure::{failure, with_error_bodies};
 #[cfg(feature = "http-client")]
-pub use self::http_client::{HttpClient, http_client, http_url};
+pub use self::http_client::{HttpClient, http_client, http_client_within, http_url};
 pub use self::listen::{ListenError, listen};
 pub use self::log::{log, log_at};
 pub use self::secret::is_equal;

@@ -5,6 +5,7 @@ use std::fmt;
 use http::Uri;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use system_support::http_url;
 
 /// Settings of the HTTP backend.
 #[derive(Clone, Debug, Deserialize)]
@@ -72,17 +73,10 @@ impl BackendConfig {
     }
 
     pub(super) fn uris(&self) -> Result<Vec<Uri>, BackendConfigError> {
-        let uris: Result<Vec<_>, _> = self.urls.iter().map(|url| uri(url)).collect();
+        let uri = |url: &String| http_url(url).ok_or_else(|| BackendConfigError::Url(url.clone()));
+        let uris: Result<Vec<_>, _> = self.urls.iter().map(uri).collect();
         uris.and_then(|uris| if uris.is_empty() { Err(BackendConfigError::NoUrl) } else { Ok(uris) })
     }
-}
-
-fn uri(url: &str) -> Result<Uri, BackendConfigError> {
-    let uri: Option<Uri> = url.parse().ok();
-    let is_http = |uri: &Uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-    };
-    uri.filter(is_http).ok_or_else(|| BackendConfigError::Url(url.to_owned()))
 }
 
 fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

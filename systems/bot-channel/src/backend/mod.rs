@@ -18,11 +18,8 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde_json::json;
+use system_support::{HttpClient, http_client_within};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
@@ -38,7 +35,7 @@ use crate::replies::Replies;
 /// An agent that queries an HTTP backend.
 #[derive(Clone, Debug)]
 pub struct BackendAgent {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
     uris: Arc<[Uri]>,
     /// The backend that has answered last.
     preferred: Arc<AtomicUsize>,
@@ -59,18 +56,10 @@ impl BackendAgent {
             value.set_sensitive(true);
             authorization = Some(value);
         }
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(Duration::from_millis(config.connect_ms)));
-        let connector = HttpsConnectorBuilder::new()
-            // The provider is explicit, because a process may have no default.
-            .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
-            .map_err(BackendConfigError::Certificates)?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+        let connect_timeout = Some(Duration::from_millis(config.connect_ms));
+        let client = http_client_within(connect_timeout).map_err(BackendConfigError::Certificates)?;
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client,
             uris: uris.into(),
             preferred: Arc::default(),
             authorization,

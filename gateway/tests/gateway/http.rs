@@ -39,7 +39,11 @@ async fn a_port_for_clients_has_nothing_for_operators() {
     running.both().await;
     for path in ["/", "/info", "/nothing"] {
         let (status, info) = running.get(path).await;
-        assert_eq!((status, &info["name"], &info["version"]), (200, &json!("chat"), &json!("1.2.3")), "{path}");
+        assert_eq!(
+            (status, &info["name"], &info["version"]),
+            (200, &json!("chat"), &json!("1.2.3")),
+            "{path}"
+        );
     }
     for path in ["/metrics", "/api/rooms", "/api/broadcast", "/api/openapi.json", "/page.js"] {
         let (status, error) = running.get(path).await;

@@ -115,10 +115,13 @@ fn rustdoc(package: &Value, name: &str) -> Result<Value, String> {
         .collect();
     let features = features.join(",");
     let options = ["-Z", "unstable-options", "--output-format", "json"];
-    let arguments =
-        ["rustdoc", "--package", name, "--lib", "--no-default-features", "--features", &features, "--"];
+    // The variable below makes cargo run the build scripts of many dependencies again, and then compile whatever needs
+    // them. In a folder of its own this does not discard what the other stages have built.
+    let folder = target().join("api");
+    let arguments = ["rustdoc", "--package", name, "--lib", "--target-dir", &folder.to_string_lossy()];
+    let chosen = ["--no-default-features", "--features", &features, "--"];
     // The output format is unstable; the crates themselves are not built differently.
-    Run::cargo(&[&arguments[..], &options].concat()).env("RUSTC_BOOTSTRAP", "1").status()?;
+    Run::cargo(&[&arguments[..], &chosen, &options].concat()).env("RUSTC_BOOTSTRAP", "1").status()?;
     let libraries = package["targets"].as_array().into_iter().flatten();
     let library = libraries
         .filter(|target| {
@@ -126,7 +129,7 @@ fn rustdoc(package: &Value, name: &str) -> Result<Value, String> {
         })
         .find_map(|target| target["name"].as_str())
         .ok_or_else(|| format!("{name} is no library"))?;
-    let file = target().join("doc").join(format!("{}.json", library.replace('-', "_")));
+    let file = folder.join("doc").join(format!("{}.json", library.replace('-', "_")));
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -20,6 +20,7 @@ use crate::endpoints::Endpoints;
 use crate::gateway::Gateway;
 use crate::http::security_headers::SecurityHeaders;
 use crate::listen::{Listener, Program};
+use crate::listen::certificate::Certificate;
 use crate::log::limit::LogLimits;
 use crate::response::{self, HttpResponse};
 use crate::{http as web, native};
@@ -79,16 +80,20 @@ impl Gateway {
     ) {
         // A gateway that does not know this one would refuse requests for its sessions.
         self.cluster().peers_ready().await;
-        match self.tls() {
-            Some(tls) => {
-                let watch = Arc::clone(tls).watch();
-                tokio::select! {
-                    () = self.accept(listener, kind, endpoints) => {}
-                    () = watch => {}
-                }
-            }
-            None => self.accept(listener, kind, endpoints).await,
+        tokio::select! {
+            () = self.accept(listener, kind, endpoints) => {}
+            () = self.watch_certificates() => {}
         }
+    }
+
+    /// Reads certificates again when their files change, and never completes unless it is dropped.
+    async fn watch_certificates(&self) {
+        let of_clients = self.tls().map(|tls| tls.certificate());
+        let watch = async |certificate: Option<&Arc<Certificate>>| match certificate {
+            Some(certificate) => Arc::clone(certificate).watch().await,
+            None => std::future::pending().await,
+        };
+        tokio::join!(watch(of_clients), watch(self.cluster().peers_certificate()));
     }
 
     /// Serves a separate port for operators: metrics, health and API, without TLS. The port has no clients,

@@ -169,7 +169,11 @@ impl Authority {
     }
 
     /// The certificate of `localhost`, and its key, in PEM.
-    pub(crate) fn certificate_and_key(&self) -> [String; 2] {
+    ///
+    /// # Panics
+    ///
+    /// When a file cannot be read.
+    pub fn certificate_and_key(&self) -> [String; 2] {
         ["server.pem", "server.key"]
             .map(|file| std::fs::read_to_string(self.folder.path().join(file)).unwrap())
     }

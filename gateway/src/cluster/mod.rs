@@ -10,6 +10,7 @@ mod elsewhere;
 mod group;
 mod members;
 mod peers;
+mod peers_tls;
 mod question;
 mod revocations;
 mod sharing;
@@ -36,6 +37,7 @@ pub(crate) use self::question::Question;
 use self::question::{ASK, Answer, HERE, Presence};
 pub(crate) use self::sharing::Sharing;
 use crate::config::{self, STATS_NAMESPACE};
+use crate::listen::certificate::{Certificate, TlsError};
 use crate::medium::Connections;
 
 /// Interval at which a node tells the others that it is there. Costs one small message.
@@ -59,6 +61,14 @@ pub enum ClusterError {
         /// I/O error.
         source: std::io::Error,
     },
+    /// A file of the TLS between gateways is unusable.
+    #[error("{setting}: {source}")]
+    PeersTls {
+        /// Name of the setting.
+        setting: &'static str,
+        /// What is wrong with the file.
+        source: TlsError,
+    },
     /// The system has no random bytes for the name of the node.
     #[error("cluster.node: the system has no random bytes: {0}")]
     Random(#[from] getrandom::Error),
@@ -76,6 +86,8 @@ struct Membership {
     connections: Connections,
     /// The direct connections to gateways that share their sessions with this one, if any do.
     peers: Option<TcpPeers>,
+    /// The certificate of these connections, if they are encrypted.
+    peers_certificate: Option<Arc<Certificate>>,
     members: Members,
     /// The workers of one supervisor, if this node is one of them.
     group: Arc<OnceLock<Group>>,
@@ -114,10 +126,8 @@ pub(crate) struct Partial {
 
 impl Cluster {
     /// Opens the connections to Redis or PostgreSQL, if there is a cluster, and listens for gateways that share their sessions.
-    pub(crate) fn open(
-        settings: &config::Cluster,
-        transport: &config::Transport,
-    ) -> Result<(Self, Option<Media>), ClusterError> {
+    pub(crate) fn open(config: &config::Config) -> Result<(Self, Option<Media>), ClusterError> {
+        let config::Config { cluster: settings, transport, .. } = config;
         if !settings.is_enabled() {
             return Ok((Self(None), None));
         }
@@ -133,13 +143,13 @@ impl Cluster {
         let adapter =
             AnyAdapter::open(settings, &node, keep_for).ok_or(ClusterError::Url(settings.url_key()))?;
         let connections = adapter.connections();
-        let peers = Peers::open(settings, transport)?;
-        let medium = peers.as_ref().map(|peers| peers.medium.clone());
+        let peers = Peers::open(config)?;
         let link = Membership {
             node,
             instance,
             connections,
-            peers: medium,
+            peers: peers.as_ref().map(|peers| peers.medium.clone()),
+            peers_certificate: peers.as_ref().and_then(|peers| peers.certificate.clone()),
             members: Members::default(),
             group: Arc::default(),
         };
@@ -174,6 +184,11 @@ impl Cluster {
     /// The direct connections to gateways that share their sessions with this one, if any do.
     pub(crate) fn peers(&self) -> Option<&TcpPeers> {
         self.0.as_ref()?.peers.as_ref()
+    }
+
+    /// The certificate of these connections, if they are encrypted.
+    pub(crate) fn peers_certificate(&self) -> Option<&Arc<Certificate>> {
+        self.0.as_ref()?.peers_certificate.as_ref()
     }
 
     /// What [`peers`](Self::peers) shows now.

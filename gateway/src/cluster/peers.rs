@@ -2,12 +2,15 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engineio::peers::{Listener, PeerSettings, TcpPeers};
 
 use super::ClusterError;
-use crate::config::{self, PeersAddress, Transport};
+use super::peers_tls::PeersTls;
+use crate::config::{Config, PeersAddress};
+use crate::listen::certificate::Certificate;
 
 /// Key of gateways that need none. All connections are within one machine then, and the permissions of the sockets
 /// protect them, or nothing does, of which the operator is warned.
@@ -17,17 +20,18 @@ const NO_KEY: &str = "gateways of one machine, without a key";
 pub(crate) struct Peers {
     pub(crate) medium: TcpPeers,
     pub(crate) settings: PeerSettings,
+    /// The certificate of the connections, if they are encrypted.
+    pub(crate) certificate: Option<Arc<Certificate>>,
 }
 
 impl Peers {
     /// Listens for other gateways. `None` if sessions are not shared.
-    pub(super) fn open(
-        settings: &config::Cluster,
-        transport: &Transport,
-    ) -> Result<Option<Self>, ClusterError> {
+    pub(super) fn open(config: &Config) -> Result<Option<Self>, ClusterError> {
+        let Config { cluster: settings, transport, tls, .. } = config;
         let Some(address) = settings.has_peers().then(|| settings.peers_address()).flatten() else {
             return Ok(None);
         };
+        let tls = PeersTls::open(settings, Duration::from_millis(tls.watch_ms))?;
         let failed = |source| ClusterError::Peers { address: settings.peers_listen.clone(), source };
         let listener = listen(&address).map_err(failed)?;
         let key = match settings.peers_key.expose() {
@@ -40,6 +44,10 @@ impl Peers {
             .max_message_bytes(settings.peers_max_message_bytes(transport))
             .max_queued_bytes(settings.peers_max_queued_bytes)
             .timeout(Duration::from_millis(settings.peers_timeout_ms));
+        let (medium, certificate) = match tls {
+            Some(tls) => (medium.tls(tls.accept, tls.connect), Some(tls.certificate)),
+            None => (medium, None),
+        };
         let peers = PeerSettings::new()
             .response_timeout(Duration::from_millis(settings.peers_response_timeout_ms))
             .delayed_connection_timeout(Duration::from_millis(settings.peers_delayed_connection_ms))
@@ -48,7 +56,7 @@ impl Peers {
             0 => peers,
             connections => peers.max_relayed(connections),
         };
-        Ok(Some(Self { medium, settings }))
+        Ok(Some(Self { medium, settings, certificate }))
     }
 }
 

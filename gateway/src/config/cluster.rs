@@ -92,11 +92,22 @@ pub struct Cluster {
     /// session.
     pub peers: Vec<String>,
     /// Address at which the other gateways of `peers` reach this one: an IP address with a port, or `unix:` and a path.
-    /// Default empty: sessions are not shared. The connections are not encrypted, so the network has to be a private one.
+    /// Default empty: sessions are not shared. Without `peers_tls_certificate` the network has to be a private one.
     pub peers_listen: String,
     /// Key that the gateways of `peers` prove to each other, at least 16 bytes, the same at all. Default empty, which is
     /// possible only if all addresses are of this machine.
     pub peers_key: Secret,
+    /// Path of the PEM file with the certificate of this gateway for the others of `peers`, and its chain. Default empty:
+    /// the connections are not encrypted. Both sides present a certificate; that of the one that is connected to must be
+    /// valid for its host in `peers`, and needs the usages of servers and clients. All gateways need one, or none.
+    /// Changed files are read again as those of `tls` are. Connections of Unix sockets are not encrypted. Cost: a
+    /// handshake for each connection, and the encryption of what is relayed.
+    pub peers_tls_certificate: String,
+    /// Path of the PEM file with the private key of `peers_tls_certificate`.
+    pub peers_tls_key: String,
+    /// Path of the PEM file with the authorities whose certificates are trusted in the connections of `peers`. Default
+    /// empty; needed with `peers_tls_certificate`. Those of the system are not trusted.
+    pub peers_tls_ca: String,
     /// The longest wait for the answer of another gateway about a session, in milliseconds. Default 1,000. Then the
     /// request is answered as one for an unknown session, and the client opens a new one.
     pub peers_response_timeout_ms: u64,
@@ -138,6 +149,9 @@ impl Default for Cluster {
             peers: Vec::new(),
             peers_listen: String::new(),
             peers_key: Secret::default(),
+            peers_tls_certificate: String::new(),
+            peers_tls_key: String::new(),
+            peers_tls_ca: String::new(),
             peers_response_timeout_ms: 1000,
             peers_delayed_connection_ms: 300,
             peers_max_open_requests: 10_000,

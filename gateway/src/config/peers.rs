@@ -48,6 +48,11 @@ impl Cluster {
         PeersAddress::parse(&self.peers_listen)
     }
 
+    /// Whether the connections between the gateways are encrypted.
+    pub(crate) fn has_peers_tls(&self) -> bool {
+        !self.peers_tls_certificate.is_empty()
+    }
+
     /// Whether the key of the gateways is missing, although other machines are involved.
     fn needs_peers_key(&self) -> bool {
         let is_local = self.peers_address().is_none_or(|address| address.is_of_this_machine());
@@ -89,6 +94,16 @@ impl Cluster {
             let message = "at least 16 bytes are expected, such as `openssl rand -hex 32` prints";
             invalid("cluster.peers_key", message);
         }
+        let files = [
+            ("cluster.peers_tls_certificate", &self.peers_tls_certificate),
+            ("cluster.peers_tls_key", &self.peers_tls_key),
+            ("cluster.peers_tls_ca", &self.peers_tls_ca),
+        ];
+        if files.iter().any(|(_, path)| !path.is_empty()) {
+            for (key, _) in files.into_iter().filter(|(_, path)| path.is_empty()) {
+                invalid(key, "a path is expected: certificate, key and authorities must be set together");
+            }
+        }
         for (key, value) in [
             ("cluster.peers_response_timeout_ms", self.peers_response_timeout_ms),
             ("cluster.peers_timeout_ms", self.peers_timeout_ms),
@@ -121,8 +136,8 @@ impl Cluster {
             return Vec::new();
         };
         let mut risks = Vec::new();
-        if !address.is_of_this_machine() {
-            let message = "not encrypted: an attacker on the network path between the gateways can read and send \
+        if !address.is_of_this_machine() && !self.has_peers_tls() {
+            let message = "not encrypted without cluster.peers_tls_certificate: an attacker on the network path between the gateways can read and send \
                 messages of clients";
             risks.push(("cluster.peers_listen", message));
         }
@@ -257,5 +272,34 @@ mod tests {
             config.cluster.peers_key = "a key of all gateways".into();
         };
         assert_eq!(risks(open), ["cluster.peers_listen"]);
+        assert_eq!(
+            risks(|config| {
+                config.cluster.peers_listen = "10.0.0.1:4000".to_owned();
+                config.cluster.peers_key = "a key of all gateways".into();
+                config.cluster.peers_tls_certificate = "gateway.pem".to_owned();
+            }),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn the_files_of_tls_are_set_together() {
+        let all = ["cluster.peers_tls_certificate", "cluster.peers_tls_key", "cluster.peers_tls_ca"];
+        let missing = |set: [bool; 3]| {
+            keys(|config| {
+                let path = |is_set: bool| if is_set { "file.pem".to_owned() } else { String::new() };
+                [
+                    config.cluster.peers_tls_certificate,
+                    config.cluster.peers_tls_key,
+                    config.cluster.peers_tls_ca,
+                ] = set.map(path);
+            })
+        };
+        assert_eq!(missing([false; 3]), [""; 0]);
+        assert_eq!(missing([true; 3]), [""; 0]);
+        for set in [[true, false, false], [false, true, false], [false, false, true], [true, true, false]] {
+            let expected: Vec<_> = (0..3).filter(|at| !set[*at]).map(|at| all[at]).collect();
+            assert_eq!(missing(set), expected);
+        }
     }
 }

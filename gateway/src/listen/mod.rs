@@ -1,6 +1,7 @@
-//! Parts of a listener: the kinds of ports, TLS, the client address of a request, and the detection of
+//! Parts of a listener: the kinds of ports, TLS and certificates, the client address of a request, and the detection of
 //! exhausted file descriptors.
 
+pub(crate) mod certificate;
 pub(crate) mod descriptors;
 pub(crate) mod forwarded;
 pub(crate) mod networks;

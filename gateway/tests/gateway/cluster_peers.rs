@@ -52,7 +52,7 @@ pub(crate) async fn connected(gateway: &Running, others: usize) {
 }
 
 /// The others in the health of a gateway.
-async fn peers(gateway: &Running) -> Value {
+pub(crate) async fn peers(gateway: &Running) -> Value {
     let (status, mut health) = parsed(&Request::new("GET", "/health/ready").send(gateway.addr).await);
     assert_eq!(status, 200);
     health["peers"].take()
@@ -61,6 +61,11 @@ async fn peers(gateway: &Running) -> Value {
 /// Addresses of Unix sockets in a folder.
 pub(crate) fn sockets(folder: &Path, names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("unix:{}", folder.join(name).display())).collect()
+}
+
+/// Addresses of two gateways of this machine.
+pub(crate) fn ports() -> Vec<String> {
+    (0..2).map(|_| format!("127.0.0.1:{}", free_port())).collect()
 }
 
 /// A polling client whose requests arrive at all gateways in turn.
@@ -116,9 +121,9 @@ impl<'a> Anywhere<'a> {
 }
 
 /// Clients that poll at two gateways join, talk, and get acknowledgements and binary data.
-async fn requests_arrive_at_any(addresses: [Vec<String>; 2]) {
+pub(crate) async fn requests_arrive_at_any(addresses: [Vec<String>; 2], more: Value) {
     for (server, addresses) in AnyServer::each().await.into_iter().zip(addresses) {
-        let nodes = gateways(&server, ["a", "b"], &addresses, json!({})).await;
+        let nodes = gateways(&server, ["a", "b"], &addresses, more.clone()).await;
         let mut one = Anywhere::connect(&nodes).await;
         let mut other = Anywhere::connect(&nodes).await;
         for client in [&mut one, &mut other] {
@@ -157,13 +162,13 @@ async fn requests_arrive_at_any(addresses: [Vec<String>; 2]) {
 #[tokio::test]
 async fn requests_arrive_at_any_gateway_over_unix_sockets() {
     let folder = tempfile::tempdir().unwrap();
-    requests_arrive_at_any([&["a", "b"], &["c", "d"]].map(|names| sockets(folder.path(), names))).await;
+    let addresses = [&["a", "b"], &["c", "d"]].map(|names| sockets(folder.path(), names));
+    requests_arrive_at_any(addresses, json!({})).await;
 }
 
 #[tokio::test]
 async fn requests_arrive_at_any_gateway_over_tcp() {
-    let addresses = || (0..2).map(|_| format!("127.0.0.1:{}", free_port())).collect();
-    requests_arrive_at_any([addresses(), addresses()]).await;
+    requests_arrive_at_any([ports(), ports()], json!({})).await;
 }
 
 /// A client that upgrades at another gateway takes its session there, or its WebSocket is relayed if it is late.

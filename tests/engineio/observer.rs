@@ -135,3 +135,16 @@ async fn an_upgrade_is_observed_in_its_steps() {
     assert_eq!(ws.text().await, "4a");
     assert_eq!(observed.take(4).await, ["packet Message(Text(\"a\"))", "create 4a", "flush 4a", "drain"]);
 }
+
+#[tokio::test]
+async fn several_observers_are_called() {
+    let (builder, mut first) = observed(Server::builder());
+    let (builder, mut second) = observed(builder);
+    let running = start_echo(builder).await;
+    let mut ws = running.websocket().await;
+    ws.send("4a").await;
+    assert_eq!(ws.text().await, "4a");
+    let expected = ["open", "drain", "packet Message(Text(\"a\"))", "create 4a", "flush 4a", "drain"];
+    assert_eq!(first.take(6).await, expected);
+    assert_eq!(second.take(6).await, expected);
+}

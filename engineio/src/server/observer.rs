@@ -63,7 +63,33 @@ pub trait Observer: Send + Sync + 'static {
     }
 }
 
-/// The observer of a server.
+/// Two observers of a server, which are called one after the other.
+struct Both(Arc<dyn Observer>, Arc<dyn Observer>);
+
+macro_rules! both {
+    ($($method:ident($($name:ident: $type:ty),*);)*) => {
+        impl Observer for Both {
+            $(fn $method(&self, session: &Session, $($name: $type),*) {
+                self.0.$method(session, $($name),*);
+                self.1.$method(session, $($name),*);
+            })*
+        }
+    };
+}
+
+both! {
+    on_open();
+    on_packet(packet: &Packet);
+    on_packet_create(packet: &Prepared);
+    on_flush(packets: &[Prepared]);
+    on_drain();
+    on_heartbeat();
+    on_upgrading(transport: Transport);
+    on_upgrade(transport: Transport);
+    on_close(reason: CloseReason);
+}
+
+/// The observers of a server.
 #[derive(Clone)]
 pub(super) struct Observing {
     pub(super) observer: Arc<dyn Observer>,
@@ -72,8 +98,12 @@ pub(super) struct Observing {
 }
 
 impl Observing {
-    pub(super) fn new(observer: impl Observer) -> Self {
-        let observer = Arc::new(observer);
+    /// Adds an observer behind the ones that are there.
+    pub(super) fn with(earlier: Option<Self>, observer: impl Observer) -> Self {
+        let observer: Arc<dyn Observer> = match earlier {
+            Some(earlier) => Arc::new(Both(earlier.observer, Arc::new(observer))),
+            None => Arc::new(observer),
+        };
         let created = Arc::clone(&observer);
         let on_create = Arc::new(move |session: &Session, packet: &Prepared| {
             created.on_packet_create(session, packet);

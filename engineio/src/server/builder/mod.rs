@@ -368,11 +368,11 @@ impl ServerBuilder {
         self
     }
 
-    /// Observes all sessions: their packets, heartbeats, upgrades and ends. It replaces an earlier observer.
-    /// Unlike a [`Handler`](crate::Handler), it does not belong to one session, and a server of a protocol on
-    /// top, such as Socket.IO, can have one too. Cost: a call for each event; nothing without an observer.
+    /// Observes all sessions: their packets, heartbeats, upgrades and ends. Several observers are called in the order
+    /// of these calls. Unlike a [`Handler`](crate::Handler), they do not belong to one session, and a server of a
+    /// protocol on top, such as Socket.IO, can have one too. Cost: a call for each event; nothing without an observer.
     pub fn observer(mut self, observer: impl Observer) -> Self {
-        self.options.observer = Some(Observing::new(observer));
+        self.options.observer = Some(Observing::with(self.options.observer.take(), observer));
         self
     }
 

@@ -1,13 +1,16 @@
 //! Application data of a socket that other cluster nodes can read (`socket.data`).
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use engineio::sync::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::Error;
 use serde_json::{Map, Value};
+use socketio_events::table::HandlerId;
+
+use crate::hooks::Hooks;
 
 /// The data of a socket: a JSON object that the application defines, or any other JSON value.
 ///
@@ -17,9 +20,12 @@ use serde_json::{Map, Value};
 #[derive(Default)]
 pub struct SocketData {
     value: Mutex<Option<Box<Value>>>,
-    /// Called after each change.
-    on_change: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Called after each change. Allocated with the first hook.
+    hooks: OnceLock<Box<Hooks<ChangeHook>>>,
 }
+
+/// Hook for changes of data.
+type ChangeHook = dyn Fn(&SocketData) + Send + Sync;
 
 impl SocketData {
     /// Sets one value.
@@ -84,17 +90,23 @@ impl SocketData {
     }
 
     pub(crate) fn copy(&self) -> Self {
-        Self { value: Mutex::new(self.value.lock().clone()), on_change: OnceLock::new() }
+        Self { value: Mutex::new(self.value.lock().clone()), hooks: OnceLock::new() }
     }
 
-    /// Has `changed` called after each change.
-    pub(crate) fn on_change(&self, changed: impl Fn() + Send + Sync + 'static) {
-        let _ = self.on_change.set(Box::new(changed));
+    /// Calls `hook` after each change. All hooks are called, in the order of registration. A hook must not hold the
+    /// socket, which would never be freed; it may hold its id.
+    pub fn on_change(&self, hook: impl Fn(&Self) + Send + Sync + 'static) -> HandlerId {
+        self.hooks.get_or_init(Box::default).add(Arc::new(hook))
+    }
+
+    /// Removes a hook for changes. Returns `false` if there is none.
+    pub fn off_change(&self, id: HandlerId) -> bool {
+        self.hooks.get().is_some_and(|hooks| hooks.remove(id))
     }
 
     fn changed(&self) {
-        if let Some(changed) = self.on_change.get() {
-            changed();
+        if let Some(hooks) = self.hooks.get().and_then(|hooks| hooks.current()) {
+            hooks.calls().for_each(|hook| hook(self));
         }
     }
 }
@@ -115,6 +127,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn hooks_see_each_change_until_they_are_removed() {
+        let data = SocketData::default();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let note = |name: &'static str| {
+            let seen = Arc::clone(&seen);
+            data.on_change(move |data| seen.lock().push((name, data.to_value())))
+        };
+        let first = note("a");
+        let second = note("b");
+        data.set("key", 1).unwrap();
+        assert!(data.off_change(first) && !data.off_change(first));
+        data.remove("key");
+        assert_eq!(*seen.lock(), [("a", json!({"key": 1})), ("b", json!({"key": 1})), ("b", json!({}))]);
+        assert!(!data.copy().off_change(second), "a copy has none");
+    }
 
     /// Applications on Node.js servers replace `socket.data` by any value.
     #[test]

@@ -310,6 +310,11 @@ impl NamespaceRegistry {
         self.on_new.write().push(hook);
     }
 
+    /// Whether there is an adapter.
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.adapter.is_some()
+    }
+
     /// The names of all namespaces.
     pub(crate) fn names(&self) -> Vec<String> {
         let by_name = self.by_name.read();

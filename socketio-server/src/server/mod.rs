@@ -146,6 +146,11 @@ impl Server {
         self.namespaces.on_new(Arc::new(hook));
     }
 
+    /// Whether the server has an adapter, and so may have others beside it.
+    pub fn is_clustered(&self) -> bool {
+        self.namespaces.is_clustered()
+    }
+
     /// The names of all namespaces.
     pub fn namespaces(&self) -> Vec<String> {
         self.namespaces.names()

@@ -166,7 +166,7 @@ impl Socket {
         };
         ordered.connected(key, pid, membership.lease, Box::new(read));
         let log = Arc::downgrade(ordered);
-        self.0.data.on_change(move || {
+        self.0.data.on_change(move |_| {
             if let Some(log) = log.upgrade() {
                 log.session_changed(key);
             }

@@ -1,18 +1,20 @@
 //! `cargo xtask bench --brokers`: what a message costs a broker that passes it on to many servers.
 
+mod nats;
+mod postgres;
+mod redis;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::process::{Child, Stdio};
+use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use self::nats::Nats;
+use self::postgres::Postgres;
 use super::figures::shown;
-use super::launch::pinned;
-use super::redis::{self, Redis};
+use super::redis::Redis;
 use super::report::machine;
 use crate::paths::root;
 use crate::run::Run;
@@ -36,7 +38,7 @@ impl<S: Read + Write + Send> Stream for S {}
 
 /// A broker that is killed on drop.
 trait Broker {
-    /// The process.
+    /// The process, whose children count as well.
     fn id(&self) -> u32;
 
     /// A connection that subscribes to the channel.
@@ -55,17 +57,18 @@ trait Broker {
 /// Measures all brokers, and writes `benches/BROKERS.md`.
 pub(super) fn run() -> Result<(), String> {
     let nats = Run::new("nats-server", &["--version"], &root()).output()?;
+    let postgres = postgres::version()?;
     let mut text = format!(
         "# What a message costs a broker\n\n`cargo xtask bench --brokers` writes this file. A message is published once, \
          and passed on to each subscriber, as a broadcast to each server of a cluster. CPU µs of the broker for a message \
          to one subscriber, publishing included; medians of {ROUNDS} rounds, {BATCH} messages on their way at a \
-         time.\n\n| | |\n| --- | --- |\n| Redis | {} |\n| NATS | {} |\n| machine | {} |\n\n\
+         time.\n\n| | |\n| --- | --- |\n| Redis | {} |\n| NATS | {} |\n| PostgreSQL | {postgres} |\n| machine | {} |\n\n\
          | broker | bytes | 1 subscriber | 10 | 100 |\n| --- | ---: | ---: | ---: | ---: |\n",
-        redis::version()?,
+        super::redis::version()?,
         nats.trim().trim_start_matches("nats-server: v"),
         machine()
     );
-    for name in ["Redis", "NATS"] {
+    for name in ["Redis", "NATS", "PostgreSQL"] {
         for size in SIZES {
             let mut cells = Vec::new();
             for subscribers in SUBSCRIBERS {
@@ -73,7 +76,8 @@ pub(super) fn run() -> Result<(), String> {
                 for _ in 0..ROUNDS {
                     let broker: Box<dyn Broker> = match name {
                         "Redis" => Box::new(Redis::start()?),
-                        _ => Box::new(Nats::start()?),
+                        "NATS" => Box::new(Nats::start()?),
+                        _ => Box::new(Postgres::start()?),
                     };
                     costs.push(measure(&*broker, *size, *subscribers)?);
                 }
@@ -129,127 +133,19 @@ fn measure(broker: &dyn Broker, size: usize, subscribers: usize) -> Result<f64, 
     Ok(spent as f64 / 1000.0 / (count * BATCH * subscribers) as f64)
 }
 
-/// The CPU time of all threads of a process.
+/// The CPU time of all threads of a process and of its children.
 fn cpu_nanos(process: u32) -> u64 {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+    let threads =
+        |process: u32| fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let nanos = |thread: fs::DirEntry| {
         let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
         text.split(' ').next()?.parse::<u64>().ok()
     };
-    threads.filter_map(nanos).sum()
+    std::iter::once(process).chain(children).flat_map(threads).filter_map(nanos).sum()
 }
 
 fn failed(error: impl std::fmt::Display) -> String {
     format!("broker: {error}")
-}
-
-impl Broker for Redis {
-    fn id(&self) -> u32 {
-        self.process_id()
-    }
-
-    fn subscriber(&self) -> Result<Box<dyn Stream>, String> {
-        let mut stream = UnixStream::connect(self.socket()).map_err(failed)?;
-        stream.write_all(b"SUBSCRIBE c\r\n").map_err(failed)?;
-        let mut answer = [0; b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n".len()];
-        stream.read_exact(&mut answer).map_err(failed)?;
-        Ok(Box::new(stream))
-    }
-
-    fn publisher(&self) -> Result<Box<dyn Stream>, String> {
-        Ok(Box::new(UnixStream::connect(self.socket()).map_err(failed)?))
-    }
-
-    fn message(&self, payload: &str) -> Vec<u8> {
-        format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n${}\r\n{payload}\r\n", payload.len()).into_bytes()
-    }
-
-    fn publish(&self, stream: &mut dyn Stream, batch: &[u8]) -> Result<(), String> {
-        stream.write_all(batch).map_err(failed)?;
-        let mut lines = 0;
-        let mut bytes = [0; 4096];
-        while lines < BATCH {
-            let read = stream.read(&mut bytes).map_err(failed)?;
-            if read == 0 {
-                return Err("the broker has closed the connection".to_owned());
-            }
-            lines += bytes[..read].iter().filter(|byte| **byte == b'\n').count();
-        }
-        Ok(())
-    }
-}
-
-struct Nats {
-    process: Child,
-    port: u16,
-}
-
-impl Nats {
-    fn start() -> Result<Self, String> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        drop(listener);
-        let process = pinned("nats-server", "1")
-            .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("nats-server: {error}"))?;
-        let nats = Self { process, port };
-        let begun = Instant::now();
-        while nats.connect().is_err() {
-            if begun.elapsed() > START {
-                return Err("the NATS server does not listen".to_owned());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(nats)
-    }
-
-    /// A connection after these lines, which are answered by PONG.
-    fn opened(&self, lines: &str) -> Result<Box<dyn Stream>, String> {
-        let mut stream = self.connect().map_err(failed)?;
-        let mut info = String::new();
-        BufReader::new(stream.try_clone().map_err(failed)?).read_line(&mut info).map_err(failed)?;
-        let text = format!("CONNECT {{\"verbose\":false,\"pedantic\":false}}\r\n{lines}PING\r\n");
-        stream.write_all(text.as_bytes()).map_err(failed)?;
-        stream.read_exact(&mut [0; b"PONG\r\n".len()]).map_err(failed)?;
-        Ok(Box::new(stream))
-    }
-
-    fn connect(&self) -> std::io::Result<TcpStream> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-}
-
-impl Broker for Nats {
-    fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    fn subscriber(&self) -> Result<Box<dyn Stream>, String> {
-        self.opened("SUB c 1\r\n")
-    }
-
-    fn publisher(&self) -> Result<Box<dyn Stream>, String> {
-        self.opened("")
-    }
-
-    fn message(&self, payload: &str) -> Vec<u8> {
-        format!("PUB c {}\r\n{payload}\r\n", payload.len()).into_bytes()
-    }
-
-    fn publish(&self, stream: &mut dyn Stream, batch: &[u8]) -> Result<(), String> {
-        stream.write_all(batch).map_err(failed)
-    }
-}
-
-impl Drop for Nats {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

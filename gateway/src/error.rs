@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::auth::tokens::TokenError;
 use crate::cluster::ClusterError;
 use crate::config::InvalidSetting;
+use crate::listen::certificate::TlsError;
 use crate::listen::networks::NetworkError;
-use crate::listen::tls::TlsError;
 use crate::webhooks::WebhookError;
 
 /// Error of a reload. Nothing was changed.
@@ -23,6 +23,9 @@ pub enum ReloadError {
     /// The certificate or its key is unusable.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
+    /// The certificate for other gateways or its key is unusable.
+    #[error("cluster.peers_tls_certificate: {0}")]
+    PeersTls(TlsError),
 }
 
 /// Error of creating a gateway from a configuration.
@@ -48,6 +51,9 @@ pub enum StartError {
     /// The settings of the backend are unusable.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    /// The admin UI cannot be started.
+    #[error("admin_ui: {0}")]
+    AdminUi(#[from] socketio_admin::InstrumentError),
     /// The cluster cannot be joined.
     #[error(transparent)]
     Cluster(#[from] ClusterError),

@@ -96,7 +96,7 @@ impl Gateway {
         let proxies = Proxies::new(&config.server)?;
         let address_limits = Arc::new(AddressLimits::new(&config.limits, &proxies, &counters.refused)?);
         let namespace_limit = NamespaceLimit::new(config.limits.namespaces_per_connection, &counters.refused);
-        let (cluster, media) = Cluster::open(&config.cluster, &config.transport)?;
+        let (cluster, media) = Cluster::open(&config)?;
         let io = server::build(&config, &origins, &address_limits, media, &cluster)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
@@ -251,8 +251,13 @@ impl Gateway {
         first_invalid(config)?;
         let keys = Keys::new(&config.auth)?;
         if let Some(tls) = &self.0.tls {
-            tls.reload()?;
+            tls.certificate().reload()?;
         }
+        self.0
+            .cluster
+            .peers_certificate()
+            .map_or(Ok(()), |own| own.reload())
+            .map_err(ReloadError::PeersTls)?;
         self.0.tokens.replace(keys);
         self.0.operators.replace(config.api.keys.clone());
         Ok(changes::needing_restart(&self.0.config, config))

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use engineio::{Origins, SlowConsumer};
-use socketio_server::{Recovery, Server};
+use socketio_server::{Recovery, Server, ServerBuilder};
 
 use crate::cluster::{Cluster, Media};
 use crate::config::Config;
+use crate::error::StartError;
 use crate::limits::address_limits::AddressLimits;
 
 /// Builds the server. The media are those of the cluster, if there is one.
@@ -16,7 +17,7 @@ pub(crate) fn build(
     address_limits: &AddressLimits,
     media: Option<Media>,
     cluster: &Cluster,
-) -> Result<Server, engineio::ConfigError> {
+) -> Result<Server, StartError> {
     let transport = &config.transport;
     let builder = Server::builder()
         .path(&config.server.path)
@@ -53,12 +54,20 @@ pub(crate) fn build(
                 .skip_middlewares(false),
         ),
     };
-    let Some((Media { adapter, peers }, node)) = media.zip(cluster.node()) else { return builder.build() };
-    let builder = builder.adapter(adapter).node_name(node);
+    let builder = match media.zip(cluster.node()) {
+        Some((media, node)) => in_cluster(builder.node_name(node), media),
+        None => builder,
+    };
+    let Some(admin) = config.admin_ui.open() else { return Ok(builder.build()?) };
+    let io = admin.observe(builder).build()?;
+    admin.instrument(&io)?;
+    Ok(io)
+}
+
+fn in_cluster(builder: ServerBuilder, Media { adapter, peers }: Media) -> ServerBuilder {
+    let builder = builder.adapter(adapter);
     match peers {
-        Some(peers) => {
-            builder.engine(|engine| engine.peers(peers.medium).peer_settings(peers.settings)).build()
-        }
-        None => builder.build(),
+        Some(peers) => builder.engine(|engine| engine.peers(peers.medium).peer_settings(peers.settings)),
+        None => builder,
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod acks;
+mod admin;
 mod api;
 mod broadcast_acks;
 mod broadcasts;

@@ -28,6 +28,7 @@ pub(crate) const LIBRARIES: &[&str] = &[
     "socketio-postgres",
     "socketio-nats",
     "socketio-ipc",
+    "socketio-admin",
     "socketio-client-tokio",
 ];
 

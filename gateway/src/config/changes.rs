@@ -30,6 +30,7 @@ pub(crate) fn needing_restart(before: &Config, after: &Config) -> Vec<String> {
         ("cluster.redis", [&before.cluster.redis, &after.cluster.redis]),
         ("cluster.postgres", [&before.cluster.postgres, &after.cluster.postgres]),
         ("cluster.nats", [&before.cluster.nats, &after.cluster.nats]),
+        ("admin_ui.password_hash", [&before.admin_ui.password_hash, &after.admin_ui.password_hash]),
         ("cluster.peers_key", [&before.cluster.peers_key, &after.cluster.peers_key]),
     ] {
         if before != after {

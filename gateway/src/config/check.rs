@@ -114,6 +114,9 @@ fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
             error("origins.allowed", &message);
         }
     }
+    if let Some((key, message)) = super::AdminUi::invalid(config) {
+        error(key, message);
+    }
     if let Some(message) = invalid_level(&config.log.level) {
         error("log.level", &message);
     }

@@ -3,6 +3,7 @@
 //! [`load`] describes the sources of settings and their precedence; `gateway.toml` in the crate's folder
 //! lists all settings.
 
+mod admin_ui;
 pub(crate) mod changes;
 mod check;
 mod cluster;
@@ -23,6 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::admin_ui::{AdminMode, AdminUi};
 pub use self::check::{InvalidSetting, RiskySetting};
 pub use self::cluster::{Cluster, ClusterKind};
 pub use self::limits::{Excess, Limits};
@@ -59,6 +61,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// Authentication of operators, and the page.
     pub api: Api,
+    /// The official admin UI.
+    pub admin_ui: AdminUi,
     /// Log.
     pub log: Log,
 }

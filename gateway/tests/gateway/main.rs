@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod address_limits;
+mod admin_ui;
 mod api;
 mod auth;
 mod builtin;
@@ -16,6 +17,7 @@ mod cluster_limits;
 mod cluster_media;
 mod cluster_peers;
 mod cluster_peers_limits;
+mod cluster_peers_tls;
 mod cluster_postgres;
 mod cluster_recovery;
 mod cluster_state;

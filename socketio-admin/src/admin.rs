@@ -21,7 +21,7 @@ use crate::{commands, trace};
 /// Default of [`AdminUi::session_lifetime`].
 const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How much the page shows.
+/// Details that the page shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
@@ -80,7 +80,7 @@ impl AdminUi {
         }
     }
 
-    /// How much the page shows. Default [`Mode::Production`]; that of the official package depends on `NODE_ENV`.
+    /// Details that the page shows. Default [`Mode::Production`]; that of the official package depends on `NODE_ENV`.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;

@@ -1,4 +1,4 @@
-//! Who may use the admin UI: a user name and a bcrypt hash, and sessions, so that the page sends the password once.
+//! Authentication of operators: a user name and a bcrypt hash, and sessions, so that the page sends the password once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ struct Basic {
     waiting: AtomicUsize,
 }
 
-/// What the page sends in `auth`.
+/// Payload of CONNECT.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Credentials {
@@ -49,7 +49,7 @@ pub(crate) struct Credentials {
     password: Option<String>,
 }
 
-/// Why an operator is refused.
+/// Reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Refused {
     #[error("invalid credentials")]

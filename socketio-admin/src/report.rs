@@ -1,4 +1,4 @@
-//! What development mode reports, in its order, from hooks that must not wait.
+//! Reports of development mode, in their order, from hooks that must not wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ struct Report {
     args: Vec<Value>,
 }
 
-/// Where the hooks of a server leave their reports.
+/// Queue of the reports of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Reports {
     sender: mpsc::Sender<Report>,

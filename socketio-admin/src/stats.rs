@@ -11,7 +11,7 @@ use crate::traffic::{AggregatedEvent, Traffic};
 
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What does not change.
+/// Sender of the statistics.
 pub(crate) struct Publisher {
     pub(crate) io: WeakServer,
     pub(crate) namespace: String,

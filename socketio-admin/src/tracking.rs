@@ -1,6 +1,6 @@
 //! Development mode: hooks that report each socket, room and event.
 //!
-//! They are there while somebody looks: an operator at this server, or all the time if there may be one at another server
+//! They are installed while a page is open: at this server, or all the time if there may be one at another server
 //! of the cluster. Otherwise events have no cost.
 
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ struct Tracked {
     outgoing: Option<HandlerId>,
 }
 
-/// What has changed of a socket.
+/// Changed parts of a socket.
 #[derive(Serialize)]
 struct Update<'a> {
     id: &'a str,
@@ -80,7 +80,7 @@ impl Tracking {
         &self.reports
     }
 
-    /// Counts somebody who looks; the first one installs the hooks.
+    /// Counts a watcher; the first one installs the hooks.
     pub(crate) fn enter(self: &Arc<Self>) {
         let mut state = self.state.lock();
         state.watchers += 1;
@@ -103,7 +103,7 @@ impl Tracking {
         self.connected(page);
     }
 
-    /// Removes the hooks with the last one who looks.
+    /// Removes the hooks with the last watcher.
     pub(crate) fn leave(&self) {
         let mut state = self.state.lock();
         state.watchers = state.watchers.saturating_sub(1);

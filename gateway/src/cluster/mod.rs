@@ -66,7 +66,7 @@ pub enum ClusterError {
     PeersTls {
         /// Name of the setting.
         setting: &'static str,
-        /// What is wrong with the file.
+        /// Error of the file.
         source: TlsError,
     },
     /// The system has no random bytes for the name of the node.

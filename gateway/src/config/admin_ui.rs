@@ -20,11 +20,11 @@ pub struct AdminUi {
     /// Whether operators can only look. Default `true`; with `false` they emit events, move sockets between rooms and
     /// disconnect them.
     pub read_only: bool,
-    /// How much operators see. Default `production`.
+    /// Details that operators see. Default `production`.
     pub mode: AdminMode,
 }
 
-/// How much operators see.
+/// Details that operators see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdminMode {

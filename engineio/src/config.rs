@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::deflate::PerMessageDeflate;
 use crate::error::ConfigError;
 
 /// The longest duration of a setting. A client waits for `ping_interval + ping_timeout`, and JavaScript
@@ -130,6 +131,10 @@ pub struct Config {
     /// one chunk. It costs time, not memory. A [`max_payload`](Self::max_payload) of more than about 10 MB
     /// needs a higher limit, because a read may bring no more than one network packet.
     pub max_chunks: u32,
+    /// The compression of WebSocket messages (`perMessageDeflate`). Default none, as in the official server. See
+    /// [`PerMessageDeflate`] for its cost. Clients of other protocols
+    /// (`Server::open_translated`) are not compressed.
+    pub per_message_deflate: Option<PerMessageDeflate>,
     /// The longest wait of an orderly close for the peer to take the messages sent before. Default 30 s.
     pub close_timeout: Duration,
 }
@@ -149,6 +154,7 @@ impl Default for Config {
             max_packets_per_payload: 16_384,
             max_fragments: 16_384,
             max_chunks: 10_000,
+            per_message_deflate: None,
             close_timeout: Duration::from_secs(30),
         }
     }

@@ -51,7 +51,7 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `server` | yes | everything that does I/O: tokio and hyper |
-//! | `compression` | yes | gzip and deflate for polling responses |
+//! | `compression` | yes | gzip and deflate for polling responses, and permessage-deflate for WebSocket messages, which is off until [`PerMessageDeflate`] is set |
 //! | `client` | no | the client: tokio and hyper |
 //! | `tls` | no | `https` and `wss` for the client, by rustls |
 //! | `axum` | no | for servers behind axum 0.8: reads the peer's address from `ConnectInfo<SocketAddr>`, and removes axum's wrappers from WebSocket connections, which work without |
@@ -67,6 +67,7 @@
 pub mod backoff;
 pub mod close_reason;
 pub mod config;
+mod deflate;
 #[cfg(feature = "echo")]
 pub mod echo;
 pub mod error;
@@ -94,6 +95,7 @@ mod server;
 
 pub use self::close_reason::{CloseReason, Fault};
 pub use self::config::{Config, SlowConsumer, Transport};
+pub use self::deflate::{PerMessageDeflate, WindowBits};
 pub use self::error::{ConfigError, SendError};
 pub use self::outbox::budget;
 #[cfg(feature = "server")]

@@ -3,6 +3,7 @@
 
 mod close;
 mod connect;
+mod deflate;
 mod limits;
 mod messages;
 mod peers;

@@ -5,7 +5,10 @@
 //! default.
 
 use bytes::Bytes;
-use engineio::{Handler, Message, Prepared, Server, Session};
+use engineio::client::{Client, Event};
+use engineio::{Handler, Message, PerMessageDeflate, Prepared, Server, Session, Transport};
+use tests::raw::soon;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 
 const MESSAGES: usize = 1000;
@@ -86,4 +89,68 @@ async fn websocket_works_with_client_of_revision_3() {
 #[tokio::test(flavor = "multi_thread")]
 async fn upgrades_work_with_client_of_revision_3() {
     exchange(3, "upgrade").await;
+}
+
+/// Settings of our side. Those of the other side are in the script.
+fn deflate_settings() -> [PerMessageDeflate; 3] {
+    let context = PerMessageDeflate::new().server_no_context_takeover(None).client_no_context_takeover(None);
+    [PerMessageDeflate::new(), context.threshold(0), context.level(1).mem_level(1)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_messages_work_with_ws_as_client() {
+    for deflate in deflate_settings() {
+        let accept = |_: &Session| {
+            engineio::handler_fn(|session: &Session, message: Message| {
+                session.send(message).expect("the client reads");
+            })
+        };
+        let server = Server::builder().per_message_deflate(deflate).build(accept).expect("valid settings");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let serving = server.clone();
+        tokio::spawn(async move { serving.serve(listener).await });
+        tests::node::run("deflate.mjs", &["client", &url]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_messages_work_with_the_official_server() {
+    for options in [
+        "{}",
+        r#"{"threshold":0}"#,
+        r#"{"serverNoContextTakeover":true}"#,
+        r#"{"clientNoContextTakeover":true}"#,
+        r#"{"serverMaxWindowBits":9}"#,
+        r#"{"clientMaxWindowBits":8}"#,
+        r#"{"clientMaxWindowBits":15,"serverMaxWindowBits":8,"threshold":0}"#,
+    ] {
+        let mut node = tests::node::command();
+        let mut node = node
+            .args(["deflate.mjs", "server", options])
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect(tests::node::NEEDED);
+        let mut lines = BufReader::new(node.stdout.take().expect("it is piped")).lines();
+        let port = soon(lines.next_line()).await.expect("readable").expect("a port");
+        for deflate in deflate_settings() {
+            let client = Client::builder(&format!("http://127.0.0.1:{port}")).expect("a valid URL");
+            let client = client.transports([Transport::WebSocket]);
+            let client = client.configure(|config| config.per_message_deflate = Some(deflate));
+            let mut client = soon(client.connect()).await.expect("the server accepts");
+            for len in [0, 1, 1024, 20_000, 65_536, 500_000] {
+                let text = "{\"name\":\"value\"},".repeat(len / 17 + 1);
+                for sent in [Message::from(text[..len].to_owned()), Message::Binary(text.clone().into_bytes().into())] {
+                    client.sender().send(sent.clone()).expect("it is open");
+                    let received = loop {
+                        if let Event::Message(message) = soon(client.recv()).await.expect("it is open") {
+                            break message;
+                        }
+                    };
+                    assert!(received == sent, "{len} bytes with {options} and {deflate:?}");
+                }
+            }
+        }
+    }
 }

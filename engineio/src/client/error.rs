@@ -182,6 +182,9 @@ pub enum HttpError {
     /// A path, parameter or header contains bytes that HTTP does not allow.
     #[error("the request cannot be written: {0}")]
     Request(Arc<http::Error>),
+    /// The server accepted an extension that was not offered, or with other parameters.
+    #[error("the server accepted an extension that was not offered")]
+    Extension,
     /// The response was not complete within
     /// [`ClientConfig::request_timeout`](crate::client::ClientConfig::request_timeout).
     #[error("the request timed out")]

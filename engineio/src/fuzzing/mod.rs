@@ -4,9 +4,13 @@
 
 #[cfg(feature = "server")]
 mod connection;
+#[cfg(all(feature = "client", feature = "compression", feature = "server"))]
+mod deflate;
 
 #[cfg(feature = "server")]
 pub use connection::connection;
+#[cfg(all(feature = "client", feature = "compression", feature = "server"))]
+pub use deflate::{ws_deflate, ws_negotiation};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -251,13 +255,17 @@ fn check_v3(packets: &[Packet]) {
 pub fn ws_inbound(data: &[u8]) {
     let Some((&count, data)) = data.split_first() else { return };
     let (cuts, stream) = data.split_at(usize::from(count).min(data.len()));
-    let whole = feed(stream, []);
-    assert_eq!(feed(stream, cuts.iter().map(|&len| usize::from(len))), whole);
-    assert_eq!(feed(stream, std::iter::repeat_n(1, stream.len())), whole);
+    let inbound = || Inbound::new(MAX_MESSAGE);
+    let whole = feed(inbound(), stream, []);
+    assert_eq!(feed(inbound(), stream, cuts.iter().map(|&len| usize::from(len))), whole);
+    assert_eq!(feed(inbound(), stream, std::iter::repeat_n(1, stream.len())), whole);
 }
 
-fn feed(stream: &[u8], cuts: impl IntoIterator<Item = usize>) -> Vec<Result<Event, WsError>> {
-    let mut inbound = Inbound::new(MAX_MESSAGE);
+fn feed(
+    mut inbound: Inbound,
+    stream: &[u8],
+    cuts: impl IntoIterator<Item = usize>,
+) -> Vec<Result<Event, WsError>> {
     let mut events = Vec::new();
     let mut rest = stream;
     for len in cuts.into_iter().chain([usize::MAX]) {
@@ -331,6 +339,11 @@ mod tests {
         }
         #[cfg(feature = "client")]
         seeds("http_answer", http_answer);
+        #[cfg(all(feature = "client", feature = "compression", feature = "server"))]
+        {
+            seeds("ws_deflate", ws_deflate);
+            seeds("ws_negotiation", ws_negotiation);
+        }
     }
 
     #[cfg(feature = "server")]
@@ -351,6 +364,11 @@ mod tests {
             payload_v4(&data);
             payload_v3(&data);
             ws_inbound(&data);
+            #[cfg(all(feature = "client", feature = "compression", feature = "server"))]
+            {
+                ws_deflate(&data);
+                ws_negotiation(&data);
+            }
         }
 
         #[test]

@@ -8,6 +8,9 @@ pub const MAX_HEADER_LEN: usize = 10;
 /// The longest payload of a control frame.
 pub const MAX_CONTROL_LEN: usize = 125;
 
+/// The bit of the first byte of a compressed message's first frame (RSV1).
+pub(crate) const COMPRESSED: u8 = 0x40;
+
 /// The opcode of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

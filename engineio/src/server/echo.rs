@@ -43,12 +43,13 @@ pub async fn serve(listener: &TcpListener, config: Config) -> Result<(), ConfigE
 fn respond(request: Request<RequestBody>, server: &Arc<Shared>) -> Response<Body> {
     let (mut parts, _) = request.into_parts();
     let upgrading = upgrade::take(&mut parts.extensions);
-    match (accept(&parts), upgrading) {
-        (Ok(answer), Some(upgrading)) => {
+    match (accept(&parts, server.config.per_message_deflate), upgrading) {
+        (Ok((answer, deflate)), Some(upgrading)) => {
             let dialect = Dialect { protocol: Protocol::V4, base64: false };
             let websocket = WebSocketCarrier::new(
                 upgrading,
                 dialect,
+                deflate,
                 &server.config,
                 ReceivedBytes::new(&server.received),
             );

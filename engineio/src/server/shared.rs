@@ -19,6 +19,7 @@ use super::request::extensions::KeptExtensions;
 use super::session::registry::Registry;
 use crate::config::Config;
 use crate::outbox::budget::Budget;
+use crate::protocol::prepared::share_from;
 use crate::sync::Mutex;
 
 /// The state that all sessions of a server share.
@@ -55,6 +56,9 @@ const CLOSES_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Shared {
     pub(super) fn new(config: Config, options: Options, accept: Box<dyn Accept>) -> Self {
+        if let Some(deflate) = config.per_message_deflate {
+            share_from(deflate.smallest());
+        }
         Self {
             config: Arc::new(config),
             budget: Arc::new(Budget::new(options.max_queued_bytes)),

@@ -4,7 +4,10 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 
+use super::extensions::is_token_byte;
 use super::key::answer_to;
+use super::negotiation::accept_as_server;
+use crate::deflate::{Agreed, PerMessageDeflate};
 use crate::http::list::{elements, has_token};
 
 /// The only final version of the WebSocket protocol.
@@ -32,6 +35,9 @@ pub(crate) enum AcceptError {
     /// `Sec-WebSocket-Protocol` is not a list of different tokens.
     #[error("invalid Sec-WebSocket-Protocol")]
     Subprotocol,
+    /// The offers of permessage-deflate are invalid, or none suits the settings.
+    #[error("invalid or unacceptable Sec-WebSocket-Extensions")]
+    Extensions,
 }
 
 impl AcceptError {
@@ -40,7 +46,9 @@ impl AcceptError {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ProtocolVersion => StatusCode::UPGRADE_REQUIRED,
-            Self::HttpVersion | Self::NoUpgrade | Self::Key | Self::Subprotocol => StatusCode::BAD_REQUEST,
+            Self::HttpVersion | Self::NoUpgrade | Self::Key | Self::Subprotocol | Self::Extensions => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 
@@ -74,8 +82,12 @@ pub fn is_websocket_request(headers: &HeaderMap) -> bool {
 /// The response that accepts a request as a WebSocket.
 ///
 /// It selects the first subprotocol that the client offers, as the official server does: browsers fail the
-/// connection if no offer is selected. It contains no extensions, which declines them.
-pub(crate) fn accept(request: &Parts) -> Result<Response<()>, AcceptError> {
+/// connection if no offer is selected. With settings for it, it accepts permessage-deflate; other extensions are
+/// declined, as the response does not contain them.
+pub(crate) fn accept(
+    request: &Parts,
+    deflate: Option<PerMessageDeflate>,
+) -> Result<(Response<()>, Option<Agreed>), AcceptError> {
     if request.method != Method::GET {
         return Err(AcceptError::Method);
     }
@@ -94,6 +106,10 @@ pub(crate) fn accept(request: &Parts) -> Result<Response<()>, AcceptError> {
     let key = only(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
     let key = key.ok_or(AcceptError::Key)?;
     let subprotocol = first_subprotocol(headers)?;
+    let deflate = match deflate {
+        Some(settings) => accept_as_server(settings, headers).map_err(|_| AcceptError::Extensions)?,
+        None => None,
+    };
 
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -104,7 +120,10 @@ pub(crate) fn accept(request: &Parts) -> Result<Response<()>, AcceptError> {
     if let Some(subprotocol) = subprotocol {
         answer.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
-    Ok(response)
+    let Some((agreed, extension)) = deflate else { return Ok((response, None)) };
+    let extension = HeaderValue::try_from(extension).map_err(|_| AcceptError::Extensions)?;
+    answer.insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+    Ok((response, Some(agreed)))
 }
 
 fn accept_key(key: &[u8]) -> Result<HeaderValue, AcceptError> {
@@ -145,14 +164,17 @@ fn first_subprotocol(headers: &HeaderMap) -> Result<Option<HeaderValue>, AcceptE
 
 /// Whether the bytes are a token of HTTP (RFC 9110, section 5.6.2).
 fn is_token(bytes: &[u8]) -> bool {
-    let is_token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(is_token_byte)
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::Request;
+
+    fn accept(request: &Parts) -> Result<Response<()>, AcceptError> {
+        super::accept(request, None).map(|(response, _)| response)
+    }
 
     /// The request of RFC 6455, section 1.3, without its subprotocols.
     fn request(change: impl FnOnce(&mut Parts)) -> Parts {
@@ -273,8 +295,28 @@ mod tests {
 
     #[test]
     fn extensions_are_declined() {
-        let response =
-            accept(&with("sec-websocket-extensions", &["permessage-deflate; client_max_window_bits"]));
-        assert!(!response.unwrap().headers().contains_key("sec-websocket-extensions"));
+        for offer in ["permessage-deflate; client_max_window_bits", "permessage-deflate; invalid", ","] {
+            let response = accept(&with("sec-websocket-extensions", &[offer]));
+            assert!(!response.unwrap().headers().contains_key("sec-websocket-extensions"));
+        }
+    }
+
+    #[cfg(feature = "compression")]
+    #[test]
+    fn compression_is_accepted_where_it_is_on() {
+        let accept = |values: &[&'static str]| {
+            let request = with("sec-websocket-extensions", values);
+            let (response, agreed) = super::accept(&request, Some(PerMessageDeflate::new()))?;
+            let header = response.headers().get("sec-websocket-extensions").cloned();
+            assert_eq!(header.is_some(), agreed.is_some());
+            Ok(header)
+        };
+        let header = accept(&["permessage-deflate; client_max_window_bits"]).unwrap().unwrap();
+        assert_eq!(header, "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+        assert_eq!(accept(&[]), Ok(None));
+        assert_eq!(accept(&["x-other"]), Ok(None));
+        let refused = accept(&["x-other", "permessage-deflate; invalid"]);
+        assert_eq!(refused, Err(AcceptError::Extensions));
+        assert_eq!(AcceptError::Extensions.status(), 400);
     }
 }

@@ -5,13 +5,17 @@
 //! tests compare it with tungstenite. The client uses the same codec in another
 //! [`Role`](crate::protocol::frame::Role).
 //!
-//! permessage-deflate would need changes in three places: the reserved bit in [`inbound`], a second form in
-//! [`Prepared`](crate::Prepared), and the extension header in the accept step.
+//! permessage-deflate is in four places: the header in `negotiation`, the reserved bit in [`inbound`], a second form
+//! in [`Prepared`](crate::Prepared), and `outbound` for messages that have none yet.
 
 #[cfg(feature = "server")]
 pub(crate) mod accept;
+#[cfg(any(feature = "server", feature = "client"))]
+mod extensions;
 pub mod inbound;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) mod key;
+#[cfg(any(feature = "server", feature = "client"))]
+pub(crate) mod negotiation;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) mod outbound;

@@ -242,7 +242,8 @@ impl Entry {
     fn new(at: Instant, target: Target, message: Prepared) -> Self {
         let rooms = target.rooms.iter().chain(&target.except).map(|room| room.len() + 32).sum::<usize>();
         let bytes = size_of::<Self>() + message.wire_len() + rooms;
-        Self { at, target, message, bytes }
+        // Compressed forms would not be counted.
+        Self { at, target, message: message.without_forms(), bytes }
     }
 }
 

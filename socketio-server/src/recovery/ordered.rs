@@ -150,7 +150,13 @@ impl OrderedLog {
             deliver(&message);
             if is_watched {
                 removed = Vec::new();
-                state.keep(offset.number(), target, message.clone(), self.settings.max_bytes, &mut removed);
+                state.keep(
+                    offset.number(),
+                    target,
+                    message.without_forms(),
+                    self.settings.max_bytes,
+                    &mut removed,
+                );
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engineio::client::{Client, ClientBuilder};
-use engineio::{Config, Message, echo};
+use engineio::{Config, Message, PerMessageDeflate, echo};
 use futures_util::{StreamExt, stream};
 use tokio::net::TcpListener;
 
@@ -32,15 +32,22 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let mut config = Config::default();
     config.max_payload = MAX_PAYLOAD;
     config.max_fragments = MAX_FRAGMENTS;
+    config.per_message_deflate = Some(deflate());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     Ok(echo::serve(&listener, config).await?)
+}
+
+/// Every message is compressed, and the other side chooses the parameters.
+fn deflate() -> PerMessageDeflate {
+    PerMessageDeflate::new().threshold(0).server_no_context_takeover(None).client_no_context_takeover(None)
 }
 
 async fn visit(port: u16, concurrency: usize) -> Result<(), Box<dyn Error>> {
     let client = Client::builder(&format!("http://127.0.0.1:{port}"))?.configure(|config| {
         config.max_payload = MAX_PAYLOAD;
         config.max_fragments = MAX_FRAGMENTS;
+        config.per_message_deflate = Some(deflate());
     });
     let mut count = None;
     let counting = client.clone().path("/getCaseCount");

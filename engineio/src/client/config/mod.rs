@@ -12,7 +12,9 @@ use http::header::{HeaderName, HeaderValue};
 
 use self::proxy::Proxies;
 use crate::config::Transport;
+use crate::deflate::PerMessageDeflate;
 use crate::protocol::packet::Protocol;
+use crate::protocol::prepared::Dialect;
 
 /// The settings of a client.
 #[derive(Clone, Debug)]
@@ -90,6 +92,11 @@ pub struct ClientConfig {
     ///
     /// A higher limit costs time, not memory: a frame may be empty, and its 2 bytes are read all the same.
     pub max_fragments: u32,
+    /// The compression of WebSocket messages (`perMessageDeflate`), which is offered to the server. Default none; the
+    /// official client offers it, and its servers decline it by default. See [`PerMessageDeflate`] for its cost. A
+    /// server with an answer that does not suit the offer is refused with
+    /// [`HttpError::Extension`](crate::client::HttpError::Extension).
+    pub per_message_deflate: Option<PerMessageDeflate>,
     /// The largest number of packets in one polling request. Default 1,024. By default, servers of
     /// `python-socketio` drop a request with more than 16 packets without an error. With a smaller limit the
     /// other packets wait a round trip.
@@ -105,6 +112,13 @@ pub struct ClientConfig {
     /// The TLS settings. Default: the certificates that the operating system trusts.
     #[cfg(feature = "tls")]
     pub tls: tls::Tls,
+}
+
+impl ClientConfig {
+    /// The dialect of sent messages.
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect { protocol: self.protocol, base64: self.force_base64 }
+    }
 }
 
 impl Default for ClientConfig {
@@ -131,6 +145,7 @@ impl Default for ClientConfig {
             max_payload: 1_000_000,
             max_packets_per_payload: 16_384,
             max_fragments: 16_384,
+            per_message_deflate: None,
             max_packets_per_request: 1024,
             max_buffered: 8 << 20,
             close_timeout: Duration::from_secs(10),

@@ -17,6 +17,7 @@ use crate::client::error::HttpError;
 use crate::config::Transport;
 use crate::protocol::packet::Protocol;
 use crate::sync::Mutex;
+use crate::websocket::negotiation::offer;
 
 /// The data that all requests of one session share.
 #[derive(Debug)]
@@ -72,6 +73,9 @@ impl Route {
             .body(())?;
         for protocol in &self.config.protocols {
             request.headers_mut().append(header::SEC_WEBSOCKET_PROTOCOL, protocol.clone());
+        }
+        if let Some(deflate) = self.config.per_message_deflate.filter(|_| cfg!(feature = "compression")) {
+            insert(request.headers_mut(), header::SEC_WEBSOCKET_EXTENSIONS, Some(offer(deflate)))?;
         }
         self.add_headers(request.headers_mut(), Transport::WebSocket)?;
         Ok(request)

@@ -7,6 +7,7 @@ use crate::client::machine::Input;
 use crate::client::polling::Polling;
 use crate::client::websocket::{Received, WebSocket};
 use crate::config::Transport;
+use crate::deflate::Plan;
 use crate::outbox::Outbox;
 
 pub(crate) enum Carrier {
@@ -19,6 +20,14 @@ impl Carrier {
         match self {
             Self::Polling(_) => Transport::Polling,
             Self::WebSocket(_) => Transport::WebSocket,
+        }
+    }
+
+    /// The compression of messages before they are queued.
+    pub(super) fn plan_ahead(&self) -> Option<Plan> {
+        match self {
+            Self::Polling(_) => None,
+            Self::WebSocket(websocket) => websocket.plan_ahead(),
         }
     }
 

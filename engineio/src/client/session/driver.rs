@@ -78,7 +78,11 @@ impl Driver {
         remembered.store(matches!(carrier, Carrier::WebSocket(_)), Ordering::Relaxed);
         let first = machine.poll_timeout().unwrap_or(now);
         let driver = Self {
-            shared: Arc::new(Shared::new(config.max_buffered, machine.heartbeat_deadline())),
+            shared: Arc::new(Shared::new(
+                config.max_buffered,
+                config.dialect().is_plain(),
+                machine.heartbeat_deadline(),
+            )),
             probe: machine.is_upgrading().then(|| Probe::new(Arc::clone(route), handshake.sid.clone())),
             sid: handshake.sid.into(),
             carrier,
@@ -89,6 +93,7 @@ impl Driver {
             pong: None,
             ping_events: config.ping_events,
         };
+        driver.shared.set_plan(driver.carrier.plan_ahead());
         trace::opened(&driver.sid, driver.carrier.transport());
         driver
     }
@@ -273,6 +278,7 @@ impl Driver {
             websocket.send_taken(held);
         }
         self.carrier = Carrier::WebSocket(websocket);
+        self.shared.set_plan(self.carrier.plan_ahead());
         self.remembered.store(true, Ordering::Relaxed);
         trace::upgraded(&self.sid);
         Some(Event::Upgraded)

@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::config::SlowConsumer;
+use crate::deflate::Plan;
 use crate::error::SendError;
 use crate::outbox::{Outbox, Until};
 use crate::protocol::prepared::Prepared;
@@ -17,16 +18,22 @@ use crate::protocol::prepared::Prepared;
 pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     closing: AtomicBool,
+    /// The compression of messages before they are queued: a [`Plan`], or 0. Messages with binary parts in another
+    /// dialect are laid out later.
+    plan: AtomicU32,
+    is_plain: bool,
     begun: tokio::time::Instant,
     /// The end of the session unless a ping arrives, in milliseconds since its start.
     heartbeat: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(max_buffered: usize, heartbeat: Instant) -> Self {
+    pub(crate) fn new(max_buffered: usize, is_plain: bool, heartbeat: Instant) -> Self {
         let shared = Self {
             outbox: Outbox::new(max_buffered, SlowConsumer::Refuse),
             closing: AtomicBool::new(false),
+            plan: AtomicU32::new(0),
+            is_plain,
             begun: tokio::time::Instant::now(),
             heartbeat: AtomicU64::new(0),
         };
@@ -37,6 +44,19 @@ impl Shared {
     pub(crate) fn set_heartbeat(&self, heartbeat: Instant) {
         let millis = heartbeat.saturating_duration_since(self.begun.into_std()).as_millis();
         self.heartbeat.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Sets the compression of messages before they are queued.
+    pub(crate) fn set_plan(&self, plan: Option<Plan>) {
+        self.plan.store(plan.map_or(0, Plan::number), Ordering::Relaxed);
+    }
+
+    /// The compressed form of a message, if the WebSocket agreed on it.
+    fn compressed(&self, message: Prepared) -> Prepared {
+        match Plan::from_number(self.plan.load(Ordering::Relaxed)) {
+            Some(plan) if self.is_plain || message.is_one_piece() => message.deflated(plan),
+            _ => message,
+        }
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -60,7 +80,7 @@ pub struct Sender(pub(crate) Arc<Shared>);
 impl Sender {
     /// Queues a message.
     pub fn send(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
-        self.0.outbox.push(message.into()).map(drop)
+        self.0.outbox.push(self.0.compressed(message.into())).map(drop)
     }
 
     /// Queues a message regardless of the limit: for the short messages of a protocol on top that must not
@@ -72,12 +92,16 @@ impl Sender {
     /// Queues a message if nothing else is queued, so that it can be written at once. `Ok(false)` means that
     /// it was dropped.
     pub fn send_volatile(&self, message: impl Into<Prepared>) -> Result<bool, SendError> {
-        self.0.outbox.push_volatile(message.into())
+        // A message that will be dropped is not compressed.
+        if self.0.outbox.is_open() && !self.0.outbox.can_send_now() {
+            return Ok(false);
+        }
+        self.0.outbox.push_volatile(self.0.compressed(message.into()))
     }
 
     /// Waits until a message fits into the outbox, then queues it.
     pub async fn send_when_ready(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
-        let message = message.into();
+        let message = self.0.compressed(message.into());
         loop {
             match self.0.outbox.try_push(message.clone()) {
                 Err(SendError::Full) => self.wait(Until::Room(message.wire_len())).await?,

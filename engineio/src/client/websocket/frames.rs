@@ -16,15 +16,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::client::error::{FrameError, HttpError, TransportError};
 use crate::client::http::dial;
 use crate::client::http::route::Route;
-use crate::client::http::stream::{Stream, with_scratch};
+use crate::client::http::stream::{SCRATCH_LEN, Stream, with_scratch};
 use crate::client::http::upgrade::upgrade;
+use crate::deflate::{Agreed, Plan};
 use crate::outbox::Outbox;
 use crate::protocol::frame::{CloseCode, Role, close_frame, empty_close_frame, pong_frame};
 use crate::protocol::prepared::{Dialect, Prepared};
 use crate::protocol::text::Text;
 use crate::websocket::inbound::{Event, Inbound, Progress};
 use crate::websocket::key::answer_to;
-use crate::websocket::outbound::{Control, Outbound, Source};
+use crate::websocket::negotiation::accept_as_client;
+use crate::websocket::outbound::{Control, Layout, Outbound, Source};
 
 /// An open WebSocket.
 pub(crate) struct Frames {
@@ -34,9 +36,10 @@ pub(crate) struct Frames {
     inbound: Inbound,
     outbound: Outbound,
     dialect: Dialect,
-    /// Messages that were read and are not returned yet: those of one read of at most
-    /// [`SCRATCH_LEN`](crate::client::http::stream::SCRATCH_LEN) bytes. Usually empty and without memory.
+    /// Messages that were read and are not returned yet: those of one read of at most [`SCRATCH_LEN`] bytes. Usually empty and without memory.
     received: VecDeque<Incoming>,
+    /// The number of bytes of these messages.
+    held: usize,
     /// The error behind the received messages. Until the end is reached, reading may still return messages
     /// before it.
     failure: Option<TransportError>,
@@ -51,21 +54,39 @@ pub(crate) enum Incoming {
     Closed(Option<CloseCode>),
 }
 
+impl Incoming {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(data) => data.len(),
+            Self::Closed(_) => 0,
+        }
+    }
+}
+
 impl Frames {
     /// Opens a WebSocket, for a new session or for an existing one.
     pub(crate) async fn open(route: &Route, sid: Option<&str>) -> Result<Self, TransportError> {
-        let (stream, read) = handshake(route, sid).await.map_err(TransportError::WebSocket)?;
+        let (stream, read, deflate) = handshake(route, sid).await.map_err(TransportError::WebSocket)?;
         let config = &route.config;
         Ok(Self {
             stream,
             read,
-            inbound: Inbound::with_role(Role::Client, config.max_payload).max_fragments(config.max_fragments),
-            outbound: Outbound::client(),
-            dialect: Dialect { protocol: config.protocol, base64: config.force_base64 },
+            inbound: Inbound::with_role(Role::Client, config.max_payload)
+                .max_fragments(config.max_fragments)
+                .deflate(deflate),
+            outbound: Outbound::client().deflate(deflate),
+            dialect: config.dialect(),
             received: VecDeque::new(),
+            held: 0,
             failure: None,
             ended: false,
         })
+    }
+
+    /// The compression of messages before they are queued.
+    pub(crate) fn plan_ahead(&self) -> Option<Plan> {
+        self.outbound.plan_ahead()
     }
 
     /// The dialect of written messages.
@@ -78,6 +99,7 @@ impl Frames {
         loop {
             if let Some(received) = self.received.pop_front() {
                 if self.received.is_empty() {
+                    self.held = 0;
                     self.received = VecDeque::new();
                 }
                 return Poll::Ready(Ok(received));
@@ -101,7 +123,8 @@ impl Frames {
 
     /// Queues a message that another transport took from the outbox.
     pub(crate) fn send_taken(&mut self, message: Prepared) {
-        self.outbound.taken(message, self.dialect);
+        let layout = Layout { dialect: self.dialect, contexts: self.inbound.contexts() };
+        self.outbound.taken(message, layout);
     }
 
     /// Queues a close frame, the last frame that is written.
@@ -117,7 +140,8 @@ impl Frames {
         }
         let mut ignored = |_: &[Prepared]| {};
         let source = outbox.map(|outbox| Source { outbox, on_take: &mut ignored, translate: None });
-        let flushed = match self.outbound.poll_flush(&mut self.stream, source, self.dialect, cx) {
+        let layout = Layout { dialect: self.dialect, contexts: self.inbound.contexts() };
+        let flushed = match self.outbound.poll_flush(&mut self.stream, source, layout, cx) {
             // TLS holds encrypted bytes back until a flush.
             Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(cx),
             other => other,
@@ -164,11 +188,14 @@ impl Frames {
         let mut progress = Progress::default();
         loop {
             let Some(event) = self.inbound.decode(bytes, &mut progress).next() else { return };
-            match event {
-                Ok(Event::Text(text)) => self.received.push_back(Incoming::Text(text)),
-                Ok(Event::Binary(data)) => self.received.push_back(Incoming::Binary(data)),
-                Ok(Event::Ping(payload)) => self.outbound.control(pong_frame(&payload), Control::Pong),
-                Ok(Event::Pong) => {}
+            let message = match event {
+                Ok(Event::Text(text)) => Incoming::Text(text),
+                Ok(Event::Binary(data)) => Incoming::Binary(data),
+                Ok(Event::Ping(payload)) => {
+                    self.outbound.control(pong_frame(&payload), Control::Pong);
+                    continue;
+                }
+                Ok(Event::Pong) => continue,
                 Ok(Event::Close { code, .. }) => {
                     let answer = code.map_or_else(empty_close_frame, |code| close_frame(code, ""));
                     self.outbound.control(answer, Control::Close);
@@ -180,8 +207,23 @@ impl Frames {
                     self.outbound.control(close_frame(error.close_code(), ""), Control::Close);
                     return self.fail(TransportError::Frame(error.into()));
                 }
+            };
+            if !self.keep(message, &bytes[progress.consumed()..]) {
+                return;
             }
         }
+    }
+
+    /// Keeps a message for the application. Returns whether the rest of the read may be decoded now: compressed
+    /// messages may be much longer than the read. Otherwise the rest is decoded when these are taken.
+    fn keep(&mut self, message: Incoming, rest: &[u8]) -> bool {
+        self.held += message.len();
+        self.received.push_back(message);
+        if self.held <= SCRATCH_LEN || rest.is_empty() {
+            return true;
+        }
+        self.read = [rest, &self.read].concat().into();
+        false
     }
 
     /// Messages that arrived before are returned first.
@@ -191,7 +233,7 @@ impl Frames {
     }
 }
 
-async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), HttpError> {
+async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes, Option<Agreed>), HttpError> {
     let mut key = [0; 16];
     // "The nonce MUST be selected randomly". A predictable key only loses the protection against faulty
     // caches.
@@ -200,7 +242,7 @@ async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), 
     let request = route.websocket(sid, &key)?;
     let offered = offered_protocols(request.headers());
     let upgraded = upgrade(dial::open(route, true).await?, request).await?;
-    let Some(opened) = upgraded.stream else {
+    let Some((stream, read)) = upgraded.stream else {
         return Err(HttpError::Status { status: upgraded.status, body: upgraded.body });
     };
     route.store_cookies(&upgraded.headers);
@@ -215,7 +257,8 @@ async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), 
     if selected.is_some_and(|selected| !offered.iter().any(|offer| offer == selected)) {
         return Err(HttpError::Subprotocol);
     }
-    Ok(opened)
+    let agreed = accept_as_client(route.config.per_message_deflate, &upgraded.headers);
+    Ok((stream, read, agreed.map_err(|_| HttpError::Extension)?))
 }
 
 /// The subprotocols of a request, of the settings and of headers that the application adds.
@@ -247,7 +290,6 @@ mod tests {
 
     use super::*;
     use crate::client::config::ClientConfig;
-    use crate::client::http::stream::SCRATCH_LEN;
 
     /// A server that sends faster than the application receives fills the socket, not the client.
     #[tokio::test]
@@ -271,6 +313,58 @@ mod tests {
                 let received = poll_fn(|cx| frames.poll_receive(cx)).await.unwrap();
                 assert!(matches!(received, Incoming::Binary(data) if data.len() == 1000));
                 assert!(frames.received.len() * 1000 <= SCRATCH_LEN, "{}", frames.received.len());
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), receive).await.unwrap();
+        drop(server.await.unwrap());
+    }
+    /// Messages that become much longer than the read that brought them are decompressed one after the other.
+    #[cfg(feature = "compression")]
+    #[tokio::test]
+    async fn long_messages_wait_compressed() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        use crate::deflate::{PerMessageDeflate, deflate};
+        use crate::protocol::frame::{Opcode, header_len, write_header};
+
+        const LEN: usize = 500_000;
+        let settings = PerMessageDeflate::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap();
+            let mut answer = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Extensions: permessage-deflate; \
+                 server_no_context_takeover\r\n\r\n",
+                answer_to(key.as_bytes())
+            )
+            .into_bytes();
+            let message = deflate(settings.plan(15).unwrap(), &[7; LEN]).unwrap();
+            for _ in 0..50 {
+                let start = answer.len();
+                answer.resize(start + header_len(message.len()), 0);
+                write_header(&mut answer[start..], Opcode::Binary, message.len());
+                answer[start] |= 0x40;
+                answer.extend_from_slice(&message);
+            }
+            stream.write_all(&answer).await.unwrap();
+            stream
+        });
+        let config = ClientConfig { per_message_deflate: Some(settings), ..ClientConfig::default() };
+        let route = Route::new(Arc::new(url.parse().unwrap()), Arc::new(config));
+        let receive = async {
+            let mut frames = Frames::open(&route, None).await.unwrap();
+            for _ in 0..50 {
+                let received = poll_fn(|cx| frames.poll_receive(cx)).await.unwrap();
+                assert!(matches!(received, Incoming::Binary(data) if data == vec![7; LEN]));
+                assert!(frames.received.is_empty() && frames.read.len() < 50_000);
             }
         };
         tokio::time::timeout(Duration::from_secs(20), receive).await.unwrap();

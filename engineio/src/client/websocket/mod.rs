@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use self::frames::{Frames, Incoming};
 use super::error::TransportError;
 use super::http::route::Route;
+use crate::deflate::Plan;
 use crate::outbox::Outbox;
 use crate::protocol::frame::CloseCode;
 use crate::protocol::packet::{Packet, decode_binary, decode_text};
@@ -27,6 +28,11 @@ impl WebSocket {
     /// Opens a WebSocket, for a new session or to probe an upgrade.
     pub(crate) async fn open(route: Arc<Route>, sid: Option<String>) -> Result<Self, TransportError> {
         Frames::open(&route, sid.as_deref()).await.map(Self)
+    }
+
+    /// The compression of messages before they are queued.
+    pub(crate) fn plan_ahead(&self) -> Option<Plan> {
+        self.0.plan_ahead()
     }
 
     /// The next packet, or the end.

@@ -122,10 +122,10 @@ impl FrameWriter {
         let binaries = self.binaries[from.binaries..to.binaries].iter().map(|(position, part)| {
             let (head, tail) = (shared.slice(at..*position), Binary::new(part.data.clone()));
             at = *position;
-            Prepared { head, tail: Some(Arc::from([tail])), ..Prepared::nothing() }
+            Prepared { head, tail: Some(Arc::from([tail])), ..Prepared::empty() }
         });
         let binaries = binaries.collect();
-        (binaries, Prepared { head: shared.slice(at..to.text), ..Prepared::nothing() })
+        (binaries, Prepared { head: shared.slice(at..to.text), ..Prepared::empty() })
     }
 
     /// Removes all frames. The writer keeps the memory of usual batches.
@@ -152,18 +152,14 @@ impl Prepared {
         self
     }
 
-    /// A message without bytes.
-    pub(crate) fn nothing() -> Self {
-        Self { head: Bytes::new(), header: 0, compress: true, kept: false, key: None, tag: 0, tail: None }
-    }
-
     /// The messages of the application: the text, then the binary messages.
     #[cfg(feature = "server")]
     pub fn messages(&self) -> impl Iterator<Item = Message> {
-        let is_message = !self.head.is_empty() && self.kind() == PacketType::Message;
+        let plain = self.plain();
+        let is_message = !plain.head.is_empty() && self.kind() == PacketType::Message;
         // The packet type in front of the text is one byte.
-        let text = is_message.then(|| Text::from_checked(self.head.slice(usize::from(self.header) + 1..)));
-        let binaries = self.binaries().iter().map(|part| Message::Binary(part.data.clone()));
+        let text = is_message.then(|| Text::from_checked(plain.head.slice(usize::from(plain.header) + 1..)));
+        let binaries = plain.binaries().iter().map(|part| Message::Binary(part.data.clone()));
         text.map(Message::Text).into_iter().chain(binaries)
     }
 
@@ -171,7 +167,7 @@ impl Prepared {
     #[cfg(feature = "server")]
     pub fn only_text(&self) -> Option<&[u8]> {
         let is_message = self.is_text() && self.kind() == PacketType::Message;
-        self.packet_text().get(1..).filter(|_| is_message)
+        self.plain().packet_text().get(1..).filter(|_| is_message)
     }
 
     /// The note, if there is one.

@@ -6,6 +6,11 @@
 //! it.
 
 mod convert;
+#[cfg(all(test, feature = "compression", feature = "server"))]
+mod deflate_tests;
+#[cfg_attr(not(any(feature = "server", feature = "client")), path = "no_deflated.rs")]
+mod deflated;
+mod dialect;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) mod frames;
 mod packet_ref;
@@ -21,17 +26,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-#[cfg(any(feature = "server", feature = "client"))]
-use super::frame::push_masked;
 use super::frame::{MAX_HEADER_LEN, Opcode, header_len, write_header};
 #[cfg(feature = "echo")]
 use super::packet::Message;
-use super::packet::{PacketType, Protocol};
+use super::packet::PacketType;
 
 #[cfg(any(feature = "server", feature = "client"))]
-pub use self::frames::FrameWriter;
+pub(crate) use self::deflated::share_from;
+pub use self::dialect::Dialect;
 #[cfg(any(feature = "server", feature = "client"))]
-use self::frames::split_frame;
+pub use self::frames::FrameWriter;
 pub use self::packet_ref::{BinaryRef, PacketRef};
 
 /// Room for the largest frame header and the packet type.
@@ -102,7 +106,9 @@ impl TextBuf {
             head
         };
         // A header has at most ten bytes, so the cast keeps it.
-        Prepared { head, header: header as u8, compress: true, kept: false, key: None, tag: 0, tail: None }
+        let mut prepared = Prepared { head, header: header as u8, ..Prepared::empty() };
+        prepared.share_forms(payload_len);
+        prepared
     }
 }
 
@@ -113,7 +119,7 @@ pub struct Prepared {
     head: Bytes,
     /// The length of the frame header at the start of `head`.
     header: u8,
-    /// Whether a polling response with this message may be compressed.
+    /// Whether the message may be compressed.
     compress: bool,
     /// Whether the message stays in the outbox of a slow client whose other messages are dropped.
     kept: bool,
@@ -121,24 +127,11 @@ pub struct Prepared {
     key: Option<NonZeroU32>,
     /// A number for a translator.
     tag: u8,
+    /// The compressed forms, or the state of one. `None` for most messages.
+    #[cfg(any(feature = "server", feature = "client"))]
+    extra: Option<Arc<deflated::Extra>>,
     /// The binary messages behind the text, and the note.
     tail: Option<Arc<[Binary]>>,
-}
-
-/// The form in which a client takes binary data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dialect {
-    /// Revision 3 puts the packet type in front of binary data.
-    pub protocol: Protocol,
-    /// As text only (`b64=1` in the handshake).
-    pub base64: bool,
-}
-
-impl Dialect {
-    /// Whether messages need no conversion for this client.
-    pub fn is_plain(self) -> bool {
-        self.protocol == Protocol::V4 && !self.base64
-    }
 }
 
 /// One binary message, or the note, which has no header.
@@ -184,12 +177,14 @@ impl Prepared {
 
     /// A binary message. The bytes are shared, not copied.
     pub fn binary(data: Bytes) -> Self {
-        let tail = Some(Arc::from([Binary::new(data)]));
-        Self { head: Bytes::new(), header: 0, compress: true, kept: false, key: None, tag: 0, tail }
+        let len = data.len();
+        let mut prepared = Self { tail: Some(Arc::from([Binary::new(data)])), ..Self::empty() };
+        prepared.share_forms(len);
+        prepared
     }
 
-    /// Sets whether a polling response with this message may be compressed. Default true. Turn it off for
-    /// data that is compressed already.
+    /// Sets whether the message may be compressed, on a WebSocket or in a polling response. Default true. Turn it off
+    /// for data that is compressed already.
     #[must_use]
     pub fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
@@ -244,15 +239,7 @@ impl Prepared {
         write_header(&mut head, Opcode::Text, text.as_bytes().len());
         head.extend_from_slice(text.as_bytes());
         // A header has at most ten bytes, so the cast keeps it.
-        Self {
-            head: head.into(),
-            header: header as u8,
-            compress: false,
-            kept: false,
-            key: None,
-            tag: 0,
-            tail: None,
-        }
+        Self { head: head.into(), header: header as u8, ..Self::empty() }
     }
 
     /// A text packet that is not a message.
@@ -265,7 +252,7 @@ impl Prepared {
     /// The ping of a heartbeat, without data. It needs no allocation.
     pub fn ping() -> Self {
         let head = Bytes::from_static(b"\x81\x012");
-        Self { head, header: 2, compress: true, kept: false, key: None, tag: 0, tail: None }
+        Self { head, header: 2, ..Self::empty() }
     }
 
     /// The length in bytes on a WebSocket, headers included. The outbox counts this length.
@@ -274,13 +261,17 @@ impl Prepared {
         self.head.len() + binaries.sum::<usize>()
     }
 
-    /// Whether a polling response with this message may be compressed.
+    /// Whether the message may be compressed.
     pub fn may_compress(&self) -> bool {
         self.compress
     }
 
     /// The type of the packet. Everything that an application sends is a message.
     pub fn kind(&self) -> PacketType {
+        #[cfg(any(feature = "server", feature = "client"))]
+        if let Some(kind) = self.compressed_kind() {
+            return kind;
+        }
         let digit = self.head.get(usize::from(self.header)).copied();
         digit.and_then(PacketType::from_digit).unwrap_or(PacketType::Message)
     }
@@ -293,56 +284,28 @@ impl Prepared {
 
     /// Whether the message has no binary part, so that every client receives the same WebSocket frames.
     pub fn is_text(&self) -> bool {
+        self.plain().is_one_piece()
+    }
+
+    /// Whether all frames are in one piece, and have the same bytes for every client.
+    #[inline]
+    pub(crate) fn is_one_piece(&self) -> bool {
         self.binaries().is_empty()
-    }
-
-    /// The message for a WebSocket client of this dialect, usually unchanged. Revision 3 puts the packet type
-    /// in front of binary data, and a client that accepts only text receives base64.
-    pub fn into_dialect(self, dialect: Dialect) -> Self {
-        let Dialect { protocol, base64 } = dialect;
-        if self.is_text() || dialect.is_plain() {
-            return self;
-        }
-        let mut frames = self.head.to_vec();
-        for part in self.binaries() {
-            let packet = binary_packet(part, protocol, base64);
-            let opcode = if base64 { Opcode::Text } else { Opcode::Binary };
-            let start = frames.len();
-            frames.resize(start + header_len(packet.len()), 0);
-            write_header(&mut frames[start..], opcode, packet.len());
-            frames.extend_from_slice(&packet);
-        }
-        Self { head: frames.into(), tail: None, ..self }
-    }
-
-    /// The frames of a client, each masked with a key of its own. Only [`frames`](Self::frames) and
-    /// [`wire_len`](Self::wire_len) may be called on the result.
-    #[cfg(any(feature = "server", feature = "client"))]
-    pub(crate) fn into_masked(self, key: impl Fn() -> [u8; 4]) -> Self {
-        let mut out = Vec::with_capacity(self.wire_len() + 4 * (1 + self.binaries().len()));
-        // A message in another dialect may hold several frames in its head.
-        let mut head = self.head.as_ref();
-        while let Some((header, payload, rest)) = split_frame(head) {
-            push_masked(&mut out, header, payload, key());
-            head = rest;
-        }
-        for part in self.binaries() {
-            push_masked(&mut out, part.header(), &part.data, key());
-        }
-        Self { head: out.into(), header: 0, tail: None, ..self }
     }
 
     /// The packets of this message for a polling payload: text without a frame header, and binary messages.
     pub fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
-        let text = self.packet_text();
+        let plain = self.plain();
+        let text = plain.packet_text();
         let text = Some(text).filter(|text| !text.is_empty()).map(PacketRef::Text);
-        text.into_iter().chain(self.binaries().iter().map(|part| PacketRef::Binary(BinaryRef(part))))
+        text.into_iter().chain(plain.binaries().iter().map(|part| PacketRef::Binary(BinaryRef(part))))
     }
 
     /// Number of binary messages that follow the text. A message that is only binary has none.
     #[inline]
     pub fn attachments(&self) -> usize {
-        if self.head.is_empty() { 0 } else { self.binaries().len() }
+        let plain = self.plain();
+        if plain.head.is_empty() { 0 } else { plain.binaries().len() }
     }
 
     /// The binary messages. A note, which is last, is none of them.
@@ -355,17 +318,35 @@ impl Prepared {
         }
     }
 
+    /// A message without bytes.
+    pub(crate) fn empty() -> Self {
+        Self {
+            head: Bytes::new(),
+            header: 0,
+            compress: true,
+            kept: false,
+            key: None,
+            tag: 0,
+            #[cfg(any(feature = "server", feature = "client"))]
+            extra: None,
+            tail: None,
+        }
+    }
+
     fn followed_by(mut self, attachments: impl IntoIterator<Item = Bytes>) -> Self {
         let mut attachments = attachments.into_iter().peekable();
         if attachments.peek().is_some() {
             self.tail = Some(attachments.map(Binary::new).collect());
+            let longest = self.binaries().iter().map(|part| part.data.len()).max();
+            self.share_forms(longest.unwrap_or_default());
         }
         self
     }
 
     /// The text packet without its frame header. The bytes are shared.
     pub fn text_packet(&self) -> Bytes {
-        self.head.slice(usize::from(self.header)..)
+        let plain = self.plain();
+        plain.head.slice(usize::from(plain.header)..)
     }
 
     fn packet_text(&self) -> &[u8] {
@@ -373,19 +354,9 @@ impl Prepared {
     }
 }
 
-fn binary_packet(part: &Binary, protocol: Protocol, base64: bool) -> Vec<u8> {
-    match (protocol, base64) {
-        (Protocol::V4, true) => part.base64().to_vec(),
-        (Protocol::V4, false) => part.data.to_vec(),
-        // Revision 3 carries the packet type in base64 form too: "b4" and the data.
-        (Protocol::V3, true) => [b"b4", &part.base64()[1..]].concat(),
-        (Protocol::V3, false) => [&[PacketType::Message as u8], part.data.as_ref()].concat(),
-    }
-}
-
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attachments = self.binaries().len();
+        let attachments = self.plain().binaries().len();
         f.debug_struct("Prepared")
             .field("text", &self.text_packet())
             .field("attachments", &attachments)

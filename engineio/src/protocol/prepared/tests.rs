@@ -1,6 +1,7 @@
 //! The wire forms of a prepared message.
 
 use super::*;
+use crate::protocol::packet::Protocol;
 
 fn wire(prepared: &Prepared) -> Vec<u8> {
     prepared.frames().flatten().copied().collect()

@@ -1,5 +1,6 @@
 //! The settings of a server.
 
+mod compression;
 #[cfg(feature = "peers")]
 mod peers;
 
@@ -19,7 +20,6 @@ use super::request::hooks::Refusal;
 use super::request::origin_policy::OriginPolicy;
 use super::request::request_error::RequestError;
 use super::response::body::Body;
-use super::response::compression::Compression;
 use super::response::cookie::Cookie;
 use super::response::cors::Cors;
 use super::shared::Shared;
@@ -181,14 +181,6 @@ impl ServerBuilder {
     /// cookie. Default none.
     pub fn cookie(mut self, cookie: Cookie) -> Self {
         self.options.cookie = Some(cookie);
-        self
-    }
-
-    /// Compresses polling responses for clients that accept it (`httpCompression`). Default: responses of
-    /// 1024 bytes or more. `None` turns compression off. It costs CPU time on the task that answers, and
-    /// needs the feature `compression`.
-    pub fn http_compression(mut self, compression: impl Into<Option<Compression>>) -> Self {
-        self.options.compression = compression.into();
         self
     }
 

@@ -35,7 +35,7 @@ impl Shared {
             return Err(RequestError::UnsupportedProtocolVersion { protocol: 3 });
         }
         let switching = match transport {
-            Transport::WebSocket => match accept::accept(parts) {
+            Transport::WebSocket => match accept::accept(parts, self.config.per_message_deflate) {
                 Ok(switching) => Some(switching),
                 Err(error) => return Ok(error.into_response().map(|()| Body::default())),
             },
@@ -52,8 +52,9 @@ impl Shared {
         greeting.extend(self.options.initial_packet.clone().map(Prepared::from));
         greeting.iter().for_each(|packet| session.created(packet));
 
+        let deflate = switching.as_ref().and_then(|(_, deflate)| *deflate);
         let mut response = match switching {
-            Some(switching) => {
+            Some((switching, _)) => {
                 for message in greeting {
                     session.outbox().push_control(message);
                 }
@@ -73,7 +74,8 @@ impl Shared {
             }
         };
         self.decorate(parts, &mut response, true);
-        let carrier = request.upgrading.take().map(|upgrading| self.websocket(upgrading, &pending.session));
+        let carrier =
+            request.upgrading.take().map(|upgrading| self.websocket(upgrading, &pending.session, deflate));
         self.begin(pending, carrier, None);
         Ok(response)
     }
@@ -86,6 +88,7 @@ impl Shared {
         translator: Option<Box<dyn Translator>>,
     ) {
         let session = &pending.session;
+        session.set_plan(carrier.as_ref().and_then(|websocket| websocket.plan_ahead()));
         let announced = self.announce(session);
         let (protocol, transport) = (session.protocol(), session.transport());
         let machine = Machine::new(Arc::clone(&self.config), protocol, transport, pending.opened);

@@ -18,15 +18,15 @@ impl Shared {
         mut request: Checked<'_>,
         session: &Session,
     ) -> Result<Response<Body>, RequestError> {
-        let switching = match accept::accept(request.parts) {
-            Ok(switching) => switching,
+        let (switching, deflate) = match accept::accept(request.parts, self.config.per_message_deflate) {
+            Ok(accepted) => accepted,
             Err(error) => return Ok(error.into_response().map(|()| Body::default())),
         };
         let Some(upgrading) = request.upgrading.take() else {
             return Err(BadRequest::TransportHandshake.into());
         };
         let (answer, accepted) = oneshot::channel();
-        session.command(Command::Probe(answer, upgrading));
+        session.command(Command::Probe(answer, upgrading, deflate));
         if accepted.await.is_err() {
             return Err(session_ended(session));
         }

@@ -78,7 +78,7 @@ impl Shared {
         if let Some(answer) = self.prepare(parts, &mut added).await.map_err(refuse)? {
             return Err(OpenError::Refused(Box::new(answer)));
         }
-        let switching = accept::accept(parts)?;
+        let (switching, _) = accept::accept(parts, None)?;
         let Some(upgrading) = upgrading else {
             let message = "a request for a WebSocket has no body".to_owned();
             return Err(OpenError::Handshake { status: StatusCode::BAD_REQUEST, message });
@@ -103,7 +103,7 @@ impl Shared {
         if let Some(first) = translator.first_message() {
             session.command(Command::Receive(first));
         }
-        let carrier = self.websocket(upgrading, &session);
+        let carrier = self.websocket(upgrading, &session, None);
         self.begin(pending, Some(carrier), Some(translator));
         merge(response.headers_mut(), added);
         Ok((session, response))

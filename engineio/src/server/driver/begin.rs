@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::websocket_carrier::WebSocketCarrier;
 use super::{Driver, Remote, first_deadline};
+use crate::deflate::Agreed;
 use crate::io::Upgrading;
 use crate::outbox::received::ReceivedBytes;
 use crate::protocol::prepared::Dialect;
@@ -46,14 +47,24 @@ impl Shared {
     }
 
     /// The WebSocket of a request that is being answered with 101.
-    pub(crate) fn websocket(&self, upgrading: Upgrading, session: &Session) -> Box<WebSocketCarrier> {
-        self.websocket_in(upgrading, session.dialect())
+    pub(crate) fn websocket(
+        &self,
+        upgrading: Upgrading,
+        session: &Session,
+        deflate: Option<Agreed>,
+    ) -> Box<WebSocketCarrier> {
+        self.websocket_in(upgrading, session.dialect(), deflate)
     }
 
     /// The WebSocket of a client that speaks this dialect.
-    pub(crate) fn websocket_in(&self, upgrading: Upgrading, dialect: Dialect) -> Box<WebSocketCarrier> {
+    pub(crate) fn websocket_in(
+        &self,
+        upgrading: Upgrading,
+        dialect: Dialect,
+        deflate: Option<Agreed>,
+    ) -> Box<WebSocketCarrier> {
         let received = ReceivedBytes::new(&self.received);
-        Box::new(WebSocketCarrier::new(upgrading, dialect, &self.config, received))
+        Box::new(WebSocketCarrier::new(upgrading, dialect, deflate, &self.config, received))
     }
 }
 

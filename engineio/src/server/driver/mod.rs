@@ -182,9 +182,10 @@ impl Driver {
                     let _ = answer.send(PostAnswer::Refused);
                 }
             },
-            Command::Probe(answer, upgrading) => {
+            Command::Probe(answer, upgrading, deflate) => {
                 let (dialect, received) = (self.session.dialect(), self.session.received_bytes());
-                let websocket = WebSocketCarrier::new(upgrading, dialect, &self.server.config, received);
+                let websocket =
+                    WebSocketCarrier::new(upgrading, dialect, deflate, &self.server.config, received);
                 match self.machine.handle(Input::ProbeOpened, now) {
                     None => self.probe = Some(Box::new(websocket)),
                     // As at the official server, the WebSocket is opened and then closed.
@@ -263,6 +264,7 @@ impl Driver {
             return;
         }
         self.session.set_transport(Transport::WebSocket);
+        self.session.set_plan(self.carrier.as_ref().and_then(|websocket| websocket.plan_ahead()));
         self.session.outbox().set_blocked(false);
         trace::upgraded(&self.session);
         self.handler.on_upgrade(&self.session, Transport::WebSocket);

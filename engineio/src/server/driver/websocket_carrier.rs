@@ -9,13 +9,14 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::config::Config;
+use crate::deflate::{Agreed, Plan};
 use crate::io::{Io, Scratch, Upgrading};
 use crate::outbox::received::ReceivedBytes;
 use crate::protocol::frame::{CloseCode, close_frame, empty_close_frame, pong_frame};
 use crate::protocol::packet::PacketType;
 use crate::protocol::prepared::{Dialect, Prepared};
 use crate::websocket::inbound::{Event, Inbound, Progress};
-use crate::websocket::outbound::{Control, Outbound, Source};
+use crate::websocket::outbound::{Control, Layout, Outbound, Source};
 
 /// The code and the reason of a close frame.
 pub(crate) type CloseFrame = (CloseCode, &'static str);
@@ -79,19 +80,25 @@ impl WebSocketCarrier {
     pub(crate) fn new(
         upgrading: Upgrading,
         dialect: Dialect,
+        deflate: Option<Agreed>,
         config: &Config,
         received: ReceivedBytes,
     ) -> Self {
         Self {
             stream: Stream::Upgrading(upgrading),
-            inbound: Inbound::new(config.max_payload).max_fragments(config.max_fragments),
-            outbound: Outbound::default(),
+            inbound: Inbound::new(config.max_payload).max_fragments(config.max_fragments).deflate(deflate),
+            outbound: Outbound::default().deflate(deflate),
             dialect,
             blocked: false,
             broken: false,
             rest: None,
             received,
         }
+    }
+
+    /// The compression of messages before they are queued.
+    pub(crate) fn plan_ahead(&self) -> Option<Plan> {
+        self.outbound.plan_ahead()
     }
 
     /// Reads once, or returns the rest of the last read. A batch has bytes, or the end of the connection.
@@ -229,7 +236,8 @@ impl WebSocketCarrier {
         }
         let was_blocked = self.blocked;
         let outbox = source.as_ref().map(|source| source.outbox);
-        let result = match self.outbound.poll_flush(io, source, self.dialect, cx) {
+        let layout = Layout { dialect: self.dialect, contexts: self.inbound.contexts() };
+        let result = match self.outbound.poll_flush(io, source, layout, cx) {
             Poll::Ready(Ok(())) => {
                 self.blocked = false;
                 // A TCP stream has nothing to flush; a TLS stream may.

@@ -1,27 +1,30 @@
 //! Compression of polling responses: the settings, the negotiation and the encoders.
 
 use std::io;
-#[cfg(feature = "compression")]
-use std::io::Write;
 
 use http::HeaderValue;
 
 #[cfg(feature = "compression")]
 use super::accept_encoding::preferred_encoding;
+#[cfg(feature = "compression")]
+use crate::deflate::wrapped;
 
 /// The compression of polling responses (`httpCompression` of the official server).
 ///
-/// Without the feature `compression` it has no effect. It does not apply to WebSocket messages.
+/// Without the feature `compression` it has no effect. WebSocket messages have
+/// [`PerMessageDeflate`](crate::PerMessageDeflate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compression {
     threshold: usize,
-    level: u32,
+    level: u8,
+    mem_level: u8,
+    window_bits: u8,
 }
 
 impl Compression {
     /// The default of the official server: responses of 1024 bytes or more.
     pub fn new() -> Self {
-        Self { threshold: 1024, level: 6 }
+        Self { threshold: 1024, level: 6, mem_level: 8, window_bits: 15 }
     }
 
     /// The smallest response that is compressed, in bytes. Default 1024.
@@ -36,7 +39,24 @@ impl Compression {
     /// The level of zlib, from 0 (none) to 9 (smallest). Default 6. A higher level costs more processor time
     /// for fewer bytes; one above 9 counts as 9.
     pub fn level(mut self, level: u32) -> Self {
-        self.level = level.min(9);
+        // At most 9, so the cast keeps it.
+        self.level = level.min(9) as u8;
+        self
+    }
+
+    /// The memory level of zlib, from 1 to 9 (`memLevel`). Default 8. A response occupies 7 × 64 × 2^`level` bytes of
+    /// it while it is compressed, 112 KiB at level 8. Less of it compresses a little worse; a number out of range counts
+    /// as the nearest.
+    pub fn mem_level(mut self, level: u8) -> Self {
+        self.mem_level = level.clamp(1, 9);
+        self
+    }
+
+    /// The window of zlib, the number of bytes that a repetition may reach back as a power of two, from 9 to 15
+    /// (`windowBits`). Default 15. A response occupies 4 × 2^`bits` bytes of it while it is compressed. A smaller window
+    /// compresses worse; a number out of range counts as the nearest.
+    pub fn window_bits(mut self, bits: u8) -> Self {
+        self.window_bits = bits.clamp(9, 15);
         self
     }
 
@@ -101,20 +121,13 @@ impl Compression {
     /// On an error the bytes have to be sent uncompressed.
     #[cfg(feature = "compression")]
     pub(crate) fn compress(self, encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        use flate2::write::{GzEncoder, ZlibEncoder};
-        let level = flate2::Compression::new(self.level);
-        match encoding {
-            Encoding::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), level);
-                encoder.write_all(bytes)?;
-                encoder.finish()
-            }
-            Encoding::Deflate => {
-                let mut encoder = ZlibEncoder::new(Vec::new(), level);
-                encoder.write_all(bytes)?;
-                encoder.finish()
-            }
-        }
+        let window_bits = i32::from(self.window_bits);
+        let window_bits = match encoding {
+            // zlib-rs writes this wrapper for numbers that are higher by 16.
+            Encoding::Gzip => window_bits + 16,
+            Encoding::Deflate => window_bits,
+        };
+        wrapped(window_bits, self.level, self.mem_level, bytes).ok_or_else(|| io::ErrorKind::Other.into())
     }
 
     /// Never called, as there is no coding to call it with.
@@ -144,7 +157,7 @@ mod tests {
 
     #[cfg(feature = "compression")]
     mod codings {
-        use std::io::Read as _;
+        use zlib_rs::{Inflate, InflateFlush, Status};
 
         use super::*;
 
@@ -233,22 +246,47 @@ mod tests {
             );
         }
 
+        fn inflated(stream: &[u8], window_bits: u8, len: usize) -> Vec<u8> {
+            // One byte more, so that the end of the stream is reached.
+            let mut out = vec![0; len + 1];
+            let mut inflate = Inflate::new(true, window_bits);
+            let status = inflate.decompress(stream, &mut out, InflateFlush::Finish);
+            assert_eq!((status, inflate.total_in()), (Ok(Status::StreamEnd), stream.len() as u64));
+            out.truncate(usize::try_from(inflate.total_out()).unwrap());
+            out
+        }
+
+        /// A smaller window finds no repetition beyond it, and less memory makes shorter blocks.
+        #[test]
+        fn the_options_of_zlib_are_passed_on() {
+            let noise: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            let bytes = noise.repeat(8);
+            let all = Compression::new();
+            for encoding in [Encoding::Gzip, Encoding::Deflate] {
+                let wide = all.compress(encoding, &bytes).unwrap();
+                let narrow = all.window_bits(0).compress(encoding, &bytes).unwrap();
+                let small = all.mem_level(0).compress(encoding, &bytes).unwrap();
+                assert!(wide.len() * 2 < narrow.len() && wide != small);
+                let wrapper = if encoding == Encoding::Gzip { 31 } else { 15 };
+                for stream in [wide, narrow, small] {
+                    assert!(inflated(&stream, wrapper, bytes.len()) == bytes);
+                }
+            }
+            assert_eq!((all.window_bits(99), all.mem_level(99)), (all, all.mem_level(9)));
+        }
+
         /// Both formats begin with their signature and end with a checksum.
         #[test]
         fn what_was_compressed_comes_back() {
             for bytes in [Vec::new(), vec![7], b"4hello\x1e".repeat(100_000)] {
                 let gzip = Compression::new().compress(Encoding::Gzip, &bytes).unwrap();
                 assert_eq!(gzip[..3], [0x1f, 0x8b, 8]);
-                let mut back = Vec::new();
-                flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut back).unwrap();
-                assert!(back == bytes);
+                assert!(inflated(&gzip, 31, bytes.len()) == bytes);
 
                 let deflate = Compression::new().compress(Encoding::Deflate, &bytes).unwrap();
                 // RFC 1950: deflate with a window of 32 KiB, the default level.
                 assert_eq!(deflate[..2], [0x78, 0x9c]);
-                back.clear();
-                flate2::read::ZlibDecoder::new(&deflate[..]).read_to_end(&mut back).unwrap();
-                assert!(back == bytes);
+                assert!(inflated(&deflate, 15, bytes.len()) == bytes);
                 assert!(bytes.len() < 1000 || deflate.len() < bytes.len() / 100);
             }
             assert_eq!(Encoding::Gzip.header_value(), "gzip");

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::close_reason::CloseReason;
+use crate::deflate::Agreed;
 use crate::io::Upgrading;
 use crate::polling::{PayloadForm, PollAnswer};
 use crate::protocol::packet::Message;
@@ -23,7 +24,7 @@ pub(crate) enum Command {
     Post(PostBody, PayloadForm, oneshot::Sender<PostAnswer>),
     /// A WebSocket requests to take the session over. The request is answered with 101 in any case; a
     /// WebSocket that the session does not accept is closed at once.
-    Probe(oneshot::Sender<()>, Upgrading),
+    Probe(oneshot::Sender<()>, Upgrading, Option<Agreed>),
     /// The first message of a client that speaks another protocol.
     Receive(Message),
     /// A command of another node. Boxed, so that the others stay small.

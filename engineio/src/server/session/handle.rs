@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::command::Command;
 use crate::close_reason::CloseReason;
 use crate::config::Transport;
+use crate::deflate::Plan;
 use crate::error::SendError;
 use crate::outbox::budget::Budget;
 use crate::outbox::received::ReceivedBytes;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     base64: bool,
     request: RequestHead,
     transport: AtomicU8,
+    /// The compression of messages before they are queued: a [`Plan`], or 0.
+    plan: AtomicU32,
     pub(crate) outbox: Outbox,
     received: Arc<Budget>,
     on_create: Option<OnCreate>,
@@ -72,6 +75,7 @@ impl Session {
             base64,
             request,
             transport: AtomicU8::new(transport as u8),
+            plan: AtomicU32::new(0),
             outbox,
             received,
             on_create,
@@ -126,7 +130,7 @@ impl Session {
     pub fn send(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
         let message = message.into();
         self.created(&message);
-        self.0.outbox.push(message).map(drop)
+        self.0.outbox.push(self.compressed(message)).map(drop)
     }
 
     /// Queues a message regardless of the limits: for the short messages of a protocol on top that must not
@@ -142,7 +146,7 @@ impl Session {
     pub fn send_tracked(&self, message: impl Into<Prepared>) -> Result<Sent, SendError> {
         let message = message.into();
         self.created(&message);
-        let number = self.0.outbox.push_tracked(message)?;
+        let number = self.0.outbox.push_tracked(self.compressed(message))?;
         Ok(self.until(Until::Written(number)))
     }
 
@@ -150,7 +154,11 @@ impl Session {
     pub fn send_volatile(&self, message: impl Into<Prepared>) -> Result<bool, SendError> {
         let message = message.into();
         self.created(&message);
-        self.0.outbox.push_volatile(message)
+        // A message that will be dropped is not compressed.
+        if self.plan().is_some() && self.is_open() && !self.can_send_now() {
+            return Ok(false);
+        }
+        self.0.outbox.push_volatile(self.compressed(message))
     }
 
     /// Waits until the message fits into the outbox, then sends it. For
@@ -158,6 +166,7 @@ impl Session {
     pub async fn send_when_ready(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
         let message = message.into();
         self.created(&message);
+        let message = self.compressed(message);
         loop {
             self.until(Until::Room(message.wire_len())).await?;
             // Another sender may have used the capacity in between. The outbox is then full again.
@@ -248,6 +257,25 @@ impl Session {
     /// Counts the bytes of a polling response, taken out of the outbox, until the client has taken them.
     pub(crate) fn lend(&self, bytes: usize) -> Option<Loan> {
         Loan::new(&self.0, bytes)
+    }
+
+    /// Sets the compression of messages before they are queued.
+    pub(crate) fn set_plan(&self, plan: Option<Plan>) {
+        self.0.plan.store(plan.map_or(0, Plan::number), Ordering::Relaxed);
+    }
+
+    fn plan(&self) -> Option<Plan> {
+        Plan::from_number(self.0.plan.load(Ordering::Relaxed))
+    }
+
+    /// The compressed form of a message, if the WebSocket of the session agreed on it. It is what waits in the outbox.
+    #[inline]
+    fn compressed(&self, message: Prepared) -> Prepared {
+        match self.plan() {
+            // Binary parts of other dialects are laid out later.
+            Some(plan) if self.dialect().is_plain() || message.is_one_piece() => message.deflated(plan),
+            _ => message,
+        }
     }
 
     pub(crate) fn set_transport(&self, transport: Transport) {

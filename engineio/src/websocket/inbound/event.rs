@@ -29,7 +29,7 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WsError {
-    /// A reserved bit is set although no extension uses it.
+    /// A reserved bit is set although no extension uses it, or in a frame that cannot be compressed.
     #[error("reserved bits must be zero")]
     ReservedBits,
     /// The opcode is reserved.
@@ -62,6 +62,9 @@ pub enum WsError {
     /// A text message or the reason of a close frame is not UTF-8.
     #[error("invalid UTF-8")]
     InvalidUtf8,
+    /// A compressed message is not a deflate stream, or it ends too early.
+    #[error("invalid compressed data")]
+    InvalidDeflate,
     /// A close frame has a payload of one byte, half a code.
     #[error("invalid close frame")]
     InvalidClose,
@@ -74,7 +77,7 @@ impl WsError {
     /// The code to close the connection with.
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_DATA,
             Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
             Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Self::ReservedBits

@@ -1,12 +1,14 @@
 //! The header of a frame: parsing and validation.
 
 use super::event::WsError;
-use crate::protocol::frame::{MAX_CONTROL_LEN, Opcode, Role};
+use crate::protocol::frame::{COMPRESSED, MAX_CONTROL_LEN, Opcode, Role};
 
 /// The header of a frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     pub(super) last: bool,
+    /// The frame begins a compressed message.
+    pub(super) compressed: bool,
     pub(super) opcode: Opcode,
     pub(super) mask: [u8; 4],
     pub(super) payload_len: u64,
@@ -22,15 +24,20 @@ pub(super) enum Parsed {
 
 impl Header {
     /// Invalid flags and lengths are rejected as soon as two bytes are there.
-    pub(super) fn parse(bytes: &[u8], role: Role) -> Result<Parsed, WsError> {
+    pub(super) fn parse(bytes: &[u8], role: Role, deflate: bool) -> Result<Parsed, WsError> {
         let &[first, second, ref rest @ ..] = bytes else { return Ok(Parsed::Wants(2)) };
-        // With permessage-deflate, RSV1 in the first frame of a message would mark a compressed message.
-        if first & 0x70 != 0 {
+        let compressed = first & COMPRESSED != 0;
+        if first & 0x30 != 0 || (compressed && !deflate) {
             return Err(WsError::ReservedBits);
         }
         let last = first & 0x80 != 0;
         let number = first & 0x0f;
         let opcode = Opcode::from_number(number).ok_or(WsError::ReservedOpcode(number))?;
+        // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first fragments of a
+        // data message." (RFC 7692, 6)
+        if compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(WsError::ReservedBits);
+        }
         let short_len = second & 0x7f;
         if opcode.is_control() {
             // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
@@ -66,7 +73,7 @@ impl Header {
             (Role::Server, &[a, b, c, d, ..]) => [a, b, c, d],
             (Role::Server, _) => return Ok(Parsed::Wants(len)),
         };
-        Ok(Parsed::Header(Self { last, opcode, mask, payload_len, len }))
+        Ok(Parsed::Header(Self { last, compressed, opcode, mask, payload_len, len }))
     }
 
     /// The number of bytes that must be buffered before the frame is handled: control frames are short and

@@ -16,6 +16,7 @@
 
 mod event;
 mod header;
+mod inflating;
 mod partial;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use bytes::{Buf, Bytes};
 pub use self::event::{Event, WsError};
 use self::header::{Header, Parsed};
 use self::partial::Partial;
+use crate::deflate::Contexts;
 use crate::protocol::frame::{CloseCode, Opcode, Role, apply_mask};
 use crate::protocol::text::Text;
 
@@ -40,12 +42,18 @@ pub struct Inbound {
     /// The side of this connection. It decides whether frames have to be masked.
     role: Role,
     max_fragments: u32,
+    /// Whether messages may be compressed.
+    deflate: bool,
+    /// Whether a compressed message may refer to the ones before.
+    with_context: bool,
     max_message: usize,
     state: State,
     /// The raw bytes of an incomplete header or control frame.
     partial: Vec<u8>,
     /// The incomplete message.
     message: Option<Partial>,
+    /// The contexts of compressed messages in both directions, so that most connections hold one empty field.
+    contexts: Option<Box<Contexts>>,
 }
 
 /// The position in the stream: the meaning of the next byte.
@@ -69,7 +77,17 @@ impl Inbound {
     /// Either side of a connection; [`new`](Self::new) is the server's.
     pub const fn with_role(role: Role, max_message: usize) -> Self {
         let max_fragments = DEFAULT_MAX_FRAGMENTS;
-        Self { role, max_fragments, max_message, state: State::Header, partial: Vec::new(), message: None }
+        Self {
+            role,
+            max_fragments,
+            deflate: false,
+            with_context: false,
+            max_message,
+            state: State::Header,
+            partial: Vec::new(),
+            message: None,
+            contexts: None,
+        }
     }
 
     /// The largest number of frames in one message. Default [`DEFAULT_MAX_FRAGMENTS`]; with 0 or 1, a message
@@ -104,6 +122,7 @@ impl Inbound {
         self.state = State::Closed;
         self.partial = Vec::new();
         self.message = None;
+        self.contexts = None;
     }
 }
 
@@ -145,7 +164,7 @@ impl Progress {
 
 impl Decode<'_> {
     fn advance(&mut self) -> Result<Option<Event>, WsError> {
-        let role = self.inbound.role;
+        let (role, deflate) = (self.inbound.role, self.inbound.deflate);
         loop {
             match self.inbound.state {
                 State::Closed => {
@@ -160,7 +179,7 @@ impl Decode<'_> {
                 }
                 State::Header if self.inbound.partial.is_empty() => {
                     let rest = &mut self.input[self.progress.at..];
-                    let header = match Header::parse(rest, role)? {
+                    let header = match Header::parse(rest, role, deflate)? {
                         Parsed::Header(header) if rest.len() >= header.buffered_len() => header,
                         _ => {
                             self.inbound.partial.extend_from_slice(rest);
@@ -194,7 +213,7 @@ impl Decode<'_> {
     fn complete_partial(&mut self) -> Result<Option<Header>, WsError> {
         let partial = &mut self.inbound.partial;
         loop {
-            let wanted = match Header::parse(partial, self.inbound.role)? {
+            let wanted = match Header::parse(partial, self.inbound.role, self.inbound.deflate)? {
                 Parsed::Header(header) if partial.len() >= header.buffered_len() => return Ok(Some(header)),
                 Parsed::Header(header) => header.buffered_len(),
                 Parsed::Wants(wanted) => wanted,
@@ -233,7 +252,9 @@ impl Decode<'_> {
             if header.last && self.input.len() - self.progress.at >= remaining {
                 return self.whole(is_text, header, remaining).map(Some);
             }
-            inbound.message = Some(Partial { is_text, fragments: 1, valid: 0, data: Vec::new() });
+            let compressed = header.compressed;
+            inbound.message =
+                Some(Partial { is_text, compressed, fragments: 1, unchecked: 0, data: Vec::new() });
         }
         inbound.state = State::Payload { last: header.last, mask: header.mask, remaining };
         Ok(None)
@@ -242,6 +263,9 @@ impl Decode<'_> {
     /// A message that is completely in the input.
     fn whole(&mut self, is_text: bool, header: Header, len: usize) -> Result<Event, WsError> {
         let end = self.progress.at + len;
+        if header.compressed {
+            return self.whole_compressed(is_text, header.mask, end);
+        }
         if end > self.progress.end {
             self.share(header.mask, end);
         }
@@ -252,7 +276,15 @@ impl Decode<'_> {
         payload.truncate(end - progress.start);
         payload.advance(progress.at - progress.start);
         progress.at = end;
-        if is_text { text(payload).map(Event::Text) } else { Ok(Event::Binary(payload)) }
+        event(is_text, payload)
+    }
+
+    /// A compressed message that ends at `end` and is completely in the input.
+    fn whole_compressed(&mut self, is_text: bool, mask: [u8; 4], end: usize) -> Result<Event, WsError> {
+        let payload = &mut self.input[self.progress.at..end];
+        self.progress.at = end;
+        apply_mask(payload, mask);
+        event(is_text, self.inbound.inflate(payload)?)
     }
 
     /// Copies the payload that ends at `end`, and the complete frames behind it.
@@ -260,10 +292,11 @@ impl Decode<'_> {
         let start = self.progress.at;
         apply_mask(&mut self.input[start..end], mask);
         // An error in a header is reported when its frame is decoded.
-        while let Ok(Parsed::Header(header)) = Header::parse(&self.input[end..], self.inbound.role) {
+        let (role, deflate) = (self.inbound.role, self.inbound.deflate);
+        while let Ok(Parsed::Header(header)) = Header::parse(&self.input[end..], role, deflate) {
             let Ok(len) = usize::try_from(header.payload_len) else { break };
             let rest = &mut self.input[end + header.len..];
-            if header.opcode.is_control() || rest.len() < len {
+            if header.opcode.is_control() || header.compressed || rest.len() < len {
                 break;
             }
             apply_mask(&mut rest[..len], header.mask);
@@ -301,7 +334,8 @@ impl Decode<'_> {
         if !last {
             return Ok(Some(None));
         }
-        inbound.message.take().map(Partial::finish).transpose().map(Some)
+        let Some(message) = inbound.message.take() else { return Ok(Some(None)) };
+        inbound.finish(message).map(|event| Some(Some(event)))
     }
 }
 
@@ -319,6 +353,10 @@ impl Iterator for Decode<'_> {
 }
 
 impl FusedIterator for Decode<'_> {}
+
+fn event(is_text: bool, payload: Bytes) -> Result<Event, WsError> {
+    if is_text { text(payload).map(Event::Text) } else { Ok(Event::Binary(payload)) }
+}
 
 fn text(bytes: Bytes) -> Result<Text, WsError> {
     std::str::from_utf8(&bytes).map_err(|_| WsError::InvalidUtf8)?;

@@ -7,9 +7,11 @@ use crate::protocol::text::Text;
 #[derive(Debug)]
 pub(super) struct Partial {
     pub(super) is_text: bool,
+    /// The data is compressed, and is decompressed at the end of the message.
+    pub(super) compressed: bool,
     pub(super) fragments: u32,
-    /// The number of bytes already checked as UTF-8, in a text message.
-    pub(super) valid: usize,
+    /// The number of bytes at the end that are not checked as UTF-8 yet: an incomplete character of a text message.
+    pub(super) unchecked: u8,
     pub(super) data: Vec<u8>,
 }
 
@@ -26,15 +28,16 @@ impl Partial {
             self.data.reserve_exact(capacity - self.data.len());
         }
         self.data.extend_from_slice(chunk);
-        if !self.is_text {
+        if !self.is_text || self.compressed {
             return Ok(());
         }
-        match std::str::from_utf8(&self.data[self.valid..]) {
-            Ok(_) => self.valid = len,
-            // An incomplete character continues in the next part.
-            Err(error) if error.error_len().is_none() => self.valid += error.valid_up_to(),
+        let tail = &self.data[len - chunk.len() - usize::from(self.unchecked)..];
+        self.unchecked = match std::str::from_utf8(tail) {
+            Ok(_) => 0,
+            // An incomplete character, of at most three bytes, continues in the next part.
+            Err(error) if error.error_len().is_none() => (tail.len() - error.valid_up_to()) as u8,
             Err(_) => return Err(WsError::InvalidUtf8),
-        }
+        };
         Ok(())
     }
 
@@ -42,7 +45,7 @@ impl Partial {
         if !self.is_text {
             return Ok(Event::Binary(self.data.into()));
         }
-        if self.valid < self.data.len() {
+        if self.unchecked > 0 {
             return Err(WsError::InvalidUtf8);
         }
         Ok(Event::Text(Text::from_checked(self.data.into())))

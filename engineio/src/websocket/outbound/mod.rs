@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use self::translated::Translate;
+use crate::deflate::{Agreed, Compressor, Contexts, Plan};
 use crate::outbox::Outbox;
 use crate::protocol::frame::{Role, push_masked};
 use crate::protocol::prepared::{Dialect, Prepared};
@@ -38,6 +39,10 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
     role: Role,
+    /// The compression of messages that are not compressed yet.
+    plan: Option<Plan>,
+    /// Whether a compressed message may refer to the ones before.
+    with_context: bool,
     items: VecDeque<Item>,
     /// The number of bytes of the first item that are written.
     written: usize,
@@ -67,6 +72,13 @@ pub(crate) struct Source<'a> {
     pub(crate) translate: Option<&'a mut Translate<'a>>,
 }
 
+/// What the frames of a message depend on, beside the message.
+pub(crate) struct Layout<'a> {
+    pub(crate) dialect: Dialect,
+    /// The contexts of the connection.
+    pub(crate) contexts: &'a mut Option<Box<Contexts>>,
+}
+
 impl Outbound {
     /// The writing side of a client, whose frames are masked.
     #[cfg(feature = "client")]
@@ -74,11 +86,24 @@ impl Outbound {
         Self { role: Role::Client, ..Self::default() }
     }
 
+    /// Compresses messages, if that was agreed.
+    pub(crate) fn deflate(self, agreed: Option<Agreed>) -> Self {
+        let with_context = agreed.is_some_and(|agreed| agreed.writes_with_context);
+        Self { plan: agreed.map(|agreed| agreed.plan), with_context, ..self }
+    }
+
+    /// The compression of messages before they are queued in an outbox. With context only the order of writing
+    /// decides about it.
+    pub(crate) fn plan_ahead(&self) -> Option<Plan> {
+        self.plan.filter(|_| !self.with_context)
+    }
+
     /// Queues a message that was taken out of the outbox and still counts there.
     #[cfg(feature = "client")]
-    pub(crate) fn taken(&mut self, message: Prepared, dialect: Dialect) {
+    pub(crate) fn taken(&mut self, message: Prepared, mut layout: Layout<'_>) {
         let weight = message.wire_len();
-        self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
+        let message = self.laid_out(message, &mut layout);
+        self.items.push_back(Item::Message(message, Some(weight)));
     }
 
     /// Queues a control frame behind the message that is being written, and before all others. Beyond
@@ -129,7 +154,7 @@ impl Outbound {
         &mut self,
         io: &mut I,
         mut source: Option<Source<'_>>,
-        dialect: Dialect,
+        mut layout: Layout<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
@@ -140,7 +165,7 @@ impl Outbound {
             }
             self.items = VecDeque::new();
             let Some(source) = &mut source else { return Poll::Ready(Ok(())) };
-            if !ready!(self.poll_batch(io, source, dialect, cx))? {
+            if !ready!(self.poll_batch(io, source, &mut layout, cx))? {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -152,7 +177,7 @@ impl Outbound {
         &mut self,
         io: &mut I,
         source: &mut Source<'_>,
-        dialect: Dialect,
+        layout: &mut Layout<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
         if source.translate.is_some() {
@@ -166,7 +191,9 @@ impl Outbound {
         }
         (source.on_take)(&batch);
         let weight: usize = batch.iter().map(Prepared::wire_len).sum();
-        let plain = self.role == Role::Server && (dialect.is_plain() || batch.iter().all(Prepared::is_text));
+        let plain = self.role == Role::Server
+            && (layout.dialect.is_plain() || batch.iter().all(Prepared::is_one_piece))
+            && self.plan.is_none_or(|plan| !batch.iter().any(|message| message.may_deflate(plan)));
         let written = if plain {
             poll_write(io, batch.iter().flat_map(Prepared::frames), 0, cx)
         } else {
@@ -180,7 +207,8 @@ impl Outbound {
         }
         for message in batch.drain(..) {
             let weight = message.wire_len();
-            self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
+            let message = self.laid_out(message, layout);
+            self.items.push_back(Item::Message(message, Some(weight)));
         }
         BATCH_BUFFER.set(batch);
         let written = ready!(written)?;
@@ -195,8 +223,17 @@ impl Outbound {
     }
 
     /// The frames of a message for this peer.
-    fn laid_out(&self, message: Prepared, dialect: Dialect) -> Prepared {
-        let message = message.into_dialect(dialect);
+    fn laid_out(&self, message: Prepared, layout: &mut Layout<'_>) -> Prepared {
+        let message = message.into_dialect(layout.dialect);
+        let message = match self.plan {
+            None => message,
+            Some(plan) if self.with_context => {
+                let contexts = layout.contexts.get_or_insert_default();
+                let writing = contexts.writing.get_or_insert_with(|| Compressor::new(plan));
+                message.deflated_with(plan, writing)
+            }
+            Some(plan) => message.deflated(plan),
+        };
         match self.role {
             Role::Server => message,
             Role::Client => message.into_masked(new_key),
@@ -331,7 +368,13 @@ mod tests {
             outbound.packet(Prepared::text("a"));
             (0..pings).for_each(|ping: u8| outbound.control(pong_frame(&[ping]), Control::Pong));
             let mut wire = Vec::<u8>::new();
-            std::future::poll_fn(|cx| outbound.poll_flush(&mut wire, None, dialect, cx)).await.unwrap();
+            let mut contexts = None;
+            std::future::poll_fn(|cx| {
+                let layout = Layout { dialect, contexts: &mut contexts };
+                outbound.poll_flush(&mut wire, None, layout, cx)
+            })
+            .await
+            .unwrap();
             let pongs = answered.iter().flat_map(|ping| [0x8a, 1, *ping]);
             assert_eq!(wire, pongs.chain(*b"\x81\x024a").collect::<Vec<u8>>());
         }

@@ -40,8 +40,8 @@ impl Shared {
         mut request: Checked<'_>,
         session: Elsewhere,
     ) -> Result<Response<Body>, RequestError> {
-        let switching = match accept::accept(request.parts) {
-            Ok(switching) => switching,
+        let (switching, deflate) = match accept::accept(request.parts, self.config.per_message_deflate) {
+            Ok(accepted) => accepted,
             Err(error) => return Ok(error.into_response().map(|()| Body::default())),
         };
         let Some(upgrading) = request.upgrading.take() else {
@@ -59,7 +59,7 @@ impl Shared {
 
         let dialect = Dialect { protocol: Protocol::V4, base64: request.handshake.base64 };
         let probe = Probe {
-            websocket: self.websocket_in(upgrading, dialect),
+            websocket: self.websocket_in(upgrading, dialect, deflate),
             head: RequestHead::of(request.parts, request.query.clone(), &self.kept_extensions),
             dialect,
             owner,

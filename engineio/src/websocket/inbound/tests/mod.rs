@@ -1,6 +1,8 @@
 //! The WebSocket decoder against the cases of RFC 6455, against itself with other cuts, and against
 //! tungstenite.
 
+#[cfg(feature = "compression")]
+mod deflate;
 mod tungstenite;
 
 use std::io::{self, Cursor, Read, Write};

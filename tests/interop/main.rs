@@ -141,7 +141,9 @@ async fn compressed_messages_work_with_the_official_server() {
             let mut client = soon(client.connect()).await.expect("the server accepts");
             for len in [0, 1, 1024, 20_000, 65_536, 500_000] {
                 let text = "{\"name\":\"value\"},".repeat(len / 17 + 1);
-                for sent in [Message::from(text[..len].to_owned()), Message::Binary(text.clone().into_bytes().into())] {
+                for sent in
+                    [Message::from(text[..len].to_owned()), Message::Binary(text.clone().into_bytes().into())]
+                {
                     client.sender().send(sent.clone()).expect("it is open");
                     let received = loop {
                         if let Event::Message(message) = soon(client.recv()).await.expect("it is open") {

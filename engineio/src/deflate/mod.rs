@@ -7,7 +7,11 @@
 
 #![cfg_attr(
     not(all(feature = "compression", feature = "server", feature = "client")),
-    allow(dead_code, unused_imports, reason = "each side and each build uses a part; the rest is the same code")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "each side and each build uses a part; the rest is the same code"
+    )
 )]
 
 #[cfg_attr(not(feature = "compression"), path = "no_codec.rs")]

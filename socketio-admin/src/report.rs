@@ -98,3 +98,28 @@ async fn emit(io: WeakServer, namespace: String, mut reports: mpsc::Receiver<Rep
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use socketio_server::Server;
+
+    use super::*;
+
+    /// The task that emits does not run before the test waits.
+    #[tokio::test]
+    async fn reports_that_wait_are_limited() {
+        let io = Server::builder().build().unwrap();
+        io.of("/admin");
+        let reports = Reports::start(io.downgrade(), "/admin".to_owned());
+        for _ in 0..MAX_WAITING + 7 {
+            reports.add("room_joined", ReportArgs::default().with("/"));
+        }
+        assert_eq!((reports.dropped(), reports.sender.capacity()), (7, 0));
+        // They are sent, and there is room again.
+        let taken = reports.sender.reserve_many(MAX_WAITING).await.unwrap();
+        assert_eq!(taken.len(), MAX_WAITING);
+        drop(taken);
+        reports.add("room_joined", ReportArgs::default().with("/"));
+        assert_eq!(reports.dropped(), 7);
+    }
+}

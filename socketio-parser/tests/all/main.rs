@@ -10,5 +10,7 @@ mod common;
 mod limits;
 #[cfg(feature = "msgpack")]
 mod msgpack;
+#[cfg(feature = "msgpack")]
+mod msgpack_fuzzed;
 mod packets;
 mod values;

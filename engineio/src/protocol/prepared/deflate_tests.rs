@@ -6,7 +6,7 @@ use crate::protocol::packet::Protocol;
 use crate::websocket::inbound::{Event, Inbound, Progress};
 
 fn plan(threshold: usize) -> Plan {
-    Plan::new(15, 6, 8, threshold).unwrap()
+    Plan::new(15, 6, 8, threshold).expect("window bits")
 }
 
 /// The events of a client that reads these frames.
@@ -35,9 +35,9 @@ fn long_parts_are_compressed_and_short_ones_are_not() {
     for (text, parts, compressed) in [
         ("short", &[][..], false),
         (&*long(), &[], true),
-        ("short", &[short.clone()], false),
+        ("short", std::slice::from_ref(&short), false),
         ("short", &[short.clone(), binary.clone()], true),
-        (&*long(), &[binary.clone(), short], true),
+        (&*long(), &[binary.clone(), short.clone()], true),
     ] {
         let plain = message(text, parts);
         let deflated = plain.clone().deflated(plan(1024));

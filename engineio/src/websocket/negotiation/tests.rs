@@ -11,7 +11,7 @@ fn undefined() -> PerMessageDeflate {
 }
 
 fn headers(value: &str) -> HeaderMap {
-    let value = value.parse().unwrap();
+    let value = value.parse().expect("a header value");
     HeaderMap::from_iter([(SEC_WEBSOCKET_EXTENSIONS, value)])
 }
 
@@ -19,7 +19,7 @@ fn headers(value: &str) -> HeaderMap {
 #[cfg(feature = "server")]
 fn answer(settings: PerMessageDeflate, offer: &str) -> Option<String> {
     let (_, answer) = accept_as_server(settings, &headers(offer)).ok()?.expect("the extension is offered");
-    Some(answer.strip_prefix(NAME).unwrap().trim_start_matches("; ").to_owned())
+    Some(answer.strip_prefix(NAME).expect("the name of the extension").trim_start_matches("; ").to_owned())
 }
 
 #[cfg(feature = "server")]

@@ -97,7 +97,10 @@ impl Gateway {
         let address_limits = Arc::new(AddressLimits::new(&config.limits, &proxies, &counters.refused)?);
         let namespace_limit = NamespaceLimit::new(config.limits.namespaces_per_connection, &counters.refused);
         let (cluster, media) = Cluster::open(&config)?;
-        let io = server::build(&config, &origins, &address_limits, media, &cluster)?;
+        let (io, admin) = server::build(&config, &origins, &address_limits, media, &cluster)?;
+        if let Some(admin) = admin {
+            admin.instrument(&io)?;
+        }
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);

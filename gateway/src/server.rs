@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use engineio::{Origins, SlowConsumer};
+use socketio_admin::AdminUi;
 use socketio_server::{Recovery, Server, ServerBuilder};
 
 use crate::cluster::{Cluster, Media};
 use crate::config::Config;
-use crate::error::StartError;
 use crate::limits::address_limits::AddressLimits;
 
-/// Builds the server. The media are those of the cluster, if there is one.
+/// Builds the server, and returns the admin UI that observes it, if there is one. The media are those of the cluster, if there is one.
 pub(crate) fn build(
     config: &Config,
     origins: &Origins,
     address_limits: &AddressLimits,
     media: Option<Media>,
     cluster: &Cluster,
-) -> Result<Server, StartError> {
+) -> Result<(Server, Option<AdminUi>), engineio::ConfigError> {
     let transport = &config.transport;
     let builder = Server::builder()
         .path(&config.server.path)
@@ -58,10 +58,12 @@ pub(crate) fn build(
         Some((media, node)) => in_cluster(builder.node_name(node), media),
         None => builder,
     };
-    let Some(admin) = config.admin_ui.open() else { return Ok(builder.build()?) };
-    let io = admin.observe(builder).build()?;
-    admin.instrument(&io)?;
-    Ok(io)
+    let admin = config.admin_ui.open();
+    let builder = match &admin {
+        Some(admin) => admin.observe(builder),
+        None => builder,
+    };
+    Ok((builder.build()?, admin))
 }
 
 fn in_cluster(builder: ServerBuilder, Media { adapter, peers }: Media) -> ServerBuilder {

@@ -16,7 +16,7 @@ pub(crate) fn disabled() {
     log!(warn, ; "authentication is disabled: every client may use the admin UI");
 }
 
-pub(crate) fn refused(reason: &crate::auth::Refused) {
+pub(crate) fn refused(reason: &impl std::fmt::Display) {
     log!(warn, reason = reason; "an operator was refused");
 }
 

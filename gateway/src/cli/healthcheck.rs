@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, Signature
 
 use super::failed;
 use crate::config::Config;
-use crate::listen::tls;
+use crate::listen::certificate::provider;
 use crate::process::reachable;
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -53,11 +53,11 @@ async fn ask(address: SocketAddr, is_tls: bool) -> io::Result<String> {
     if !is_tls {
         return status(stream).await;
     }
-    let settings = ClientConfig::builder_with_provider(tls::provider())
+    let settings = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(tls::provider())))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
         .with_no_client_auth();
     let name = ServerName::IpAddress(address.ip().into());
     status(TlsConnector::from(Arc::new(settings)).connect(name, stream).await?).await

@@ -10,8 +10,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::ClusterError;
 use crate::config;
-use crate::listen::certificate::{self, Certificate, TlsError};
-use crate::listen::tls::provider;
+use crate::listen::certificate::{self, Certificate, TlsError, provider};
 
 /// The certificate of this gateway, and the settings of both sides of its connections.
 pub(super) struct PeersTls {

@@ -11,13 +11,12 @@ use std::time::Duration;
 use engineio::sync::RwLock;
 use thiserror::Error;
 use tokio_rustls::rustls::client::ResolvesClientCert;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, SignatureScheme};
-
-use super::tls::provider;
 
 /// Error of loading the certificate or its key.
 #[derive(Debug, Error)]
@@ -162,6 +161,11 @@ impl ResolvesClientCert for CurrentCertificate {
 pub(crate) fn authorities(path: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let path = Path::new(path);
     certificates(path, &read_file(path)?)
+}
+
+/// Cryptography provider. It is named explicitly, because a process may have no default.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<PemFiles, TlsError> {

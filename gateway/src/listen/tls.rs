@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 
-use super::certificate::{Certificate, TlsError};
+use super::certificate::{Certificate, TlsError, provider};
 use crate::config;
 
 /// ALPN protocol.
@@ -52,9 +51,4 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("certificate", &self.certificate).finish_non_exhaustive()
     }
-}
-
-/// Cryptography provider. It is named explicitly, because a process may have no default.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
 }

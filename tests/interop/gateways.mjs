@@ -31,4 +31,10 @@ for (const sender of clients) {
 // The caller looks at the clients until its input ends.
 console.log("talked");
 process.stdin.resume();
-process.stdin.on("end", () => process.exit());
+process.stdin.on("end", async () => {
+  // A client that polls and only exits is noticed late, if it is between two polls.
+  const closed = clients.map((client) => next(client.io.engine, "close"));
+  for (const client of clients) client.disconnect();
+  await Promise.all(closed);
+  process.exit();
+});

@@ -277,17 +277,22 @@ fn linted_workflows() -> Outcome {
     workflows::check().map(|()| Done::Passed)
 }
 
+/// The units, and the names under which they are verified.
+const UNITS: &[(&str, &str)] = &[
+    ("gateway/deploy/socketio-gateway.service", "socketio-gateway.service"),
+    ("systems/axum-plugin/deploy/axum-plugin.service", "axum-plugin.service"),
+    ("systems/bot-channel/deploy/bot-channel.service", "bot-channel.service"),
+    ("systems/dual-gateway/deploy/dual-gateway@.service", "dual-gateway@both.service"),
+    ("systems/service-bus/deploy/service-bus.service", "service-bus.service"),
+    ("systems/websocket-rooms/deploy/websocket-rooms.service", "websocket-rooms.service"),
+];
+
 fn unit() -> Outcome {
     let program = "systemd-analyze";
     if Run::new(program, &["--version"], &root()).output().is_err() {
         return Ok(Done::Skipped(format!("{program} is not on the PATH")));
     }
-    let gateway = verified("gateway/deploy/socketio-gateway.service", "socketio-gateway.service")?;
-    let dual = verified("systems/dual-gateway/deploy/dual-gateway@.service", "dual-gateway@both.service")?;
-    let rooms =
-        verified("systems/websocket-rooms/deploy/websocket-rooms.service", "websocket-rooms.service")?;
-    let plugin = verified("systems/axum-plugin/deploy/axum-plugin.service", "axum-plugin.service")?;
-    all([gateway, dual, rooms, plugin])
+    all(UNITS.iter().map(|(file, name)| verified(file, name)).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// The verification of a unit, under the name of an instance if it is a template.

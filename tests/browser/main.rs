@@ -4,6 +4,7 @@
 //! The page runs the case of the same name in `page.js` and reports its progress to the test.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
+mod admin;
 mod page;
 mod site;
 

@@ -20,6 +20,7 @@ use crate::sync::Mutex;
 static SHARED_FROM: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 /// Prepares for connections that compress messages of this length.
+#[cfg(feature = "server")]
 pub(crate) fn share_from(len: usize) {
     SHARED_FROM.fetch_min(len, Ordering::Relaxed);
 }

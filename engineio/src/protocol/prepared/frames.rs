@@ -122,10 +122,10 @@ impl FrameWriter {
         let binaries = self.binaries[from.binaries..to.binaries].iter().map(|(position, part)| {
             let (head, tail) = (shared.slice(at..*position), Binary::new(part.data.clone()));
             at = *position;
-            Prepared { head, tail: Some(Arc::from([tail])), ..Prepared::empty() }
+            Prepared::of(head, 0, Some(Arc::from([tail])))
         });
         let binaries = binaries.collect();
-        (binaries, Prepared { head: shared.slice(at..to.text), ..Prepared::empty() })
+        (binaries, Prepared::of(shared.slice(at..to.text), 0, None))
     }
 
     /// Removes all frames. The writer keeps the memory of usual batches.

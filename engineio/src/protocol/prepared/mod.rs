@@ -31,7 +31,7 @@ use super::frame::{MAX_HEADER_LEN, Opcode, header_len, write_header};
 use super::packet::Message;
 use super::packet::PacketType;
 
-#[cfg(any(feature = "server", feature = "client"))]
+#[cfg(feature = "server")]
 pub(crate) use self::deflated::share_from;
 pub use self::dialect::Dialect;
 #[cfg(any(feature = "server", feature = "client"))]
@@ -106,7 +106,7 @@ impl TextBuf {
             head
         };
         // A header has at most ten bytes, so the cast keeps it.
-        let mut prepared = Prepared { head, header: header as u8, ..Prepared::empty() };
+        let mut prepared = Prepared::of(head, header as u8, None);
         prepared.share_forms(payload_len);
         prepared
     }
@@ -178,7 +178,7 @@ impl Prepared {
     /// A binary message. The bytes are shared, not copied.
     pub fn binary(data: Bytes) -> Self {
         let len = data.len();
-        let mut prepared = Self { tail: Some(Arc::from([Binary::new(data)])), ..Self::empty() };
+        let mut prepared = Self::of(Bytes::new(), 0, Some(Arc::from([Binary::new(data)])));
         prepared.share_forms(len);
         prepared
     }
@@ -239,7 +239,7 @@ impl Prepared {
         write_header(&mut head, Opcode::Text, text.as_bytes().len());
         head.extend_from_slice(text.as_bytes());
         // A header has at most ten bytes, so the cast keeps it.
-        Self { head: head.into(), header: header as u8, ..Self::empty() }
+        Self::of(head.into(), header as u8, None)
     }
 
     /// A text packet that is not a message.
@@ -252,7 +252,7 @@ impl Prepared {
     /// The ping of a heartbeat, without data. It needs no allocation.
     pub fn ping() -> Self {
         let head = Bytes::from_static(b"\x81\x012");
-        Self { head, header: 2, ..Self::empty() }
+        Self::of(head, 2, None)
     }
 
     /// The length in bytes on a WebSocket, headers included. The outbox counts this length.
@@ -318,18 +318,19 @@ impl Prepared {
         }
     }
 
-    /// A message without bytes.
-    pub(crate) fn empty() -> Self {
+    /// A message of these parts, with the defaults otherwise.
+    #[inline]
+    fn of(head: Bytes, header: u8, tail: Option<Arc<[Binary]>>) -> Self {
         Self {
-            head: Bytes::new(),
-            header: 0,
+            head,
+            header,
             compress: true,
             kept: false,
             key: None,
             tag: 0,
             #[cfg(any(feature = "server", feature = "client"))]
             extra: None,
-            tail: None,
+            tail,
         }
     }
 

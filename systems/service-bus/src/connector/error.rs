@@ -13,7 +13,7 @@ pub enum LinkState {
     /// The HTTP API: events can be sent, but not received. Connection attempts continue.
     Http,
     /// None: the bus has refused the service, most likely because of its key. Another attempt would be
-    /// refused too, so none is made until [`initialize`](ServiceConnector::initialize) is called again.
+    /// refused too, so none is made until [`initialize`](crate::ServiceConnector::initialize) is called again.
     Refused,
 }
 

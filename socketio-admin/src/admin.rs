@@ -270,8 +270,8 @@ impl AllSockets {
 }
 
 impl Admin {
-    /// Reports of [`Mode::Development`] that were dropped, as more than 10,000 waited for the adapter. The page misses
-    /// what they said until it is loaded again.
+    /// Reports of [`Mode::Development`] that were dropped, as more than 10,000 waited for the adapter. The page is
+    /// incomplete until it is loaded again.
     pub fn dropped_reports(&self) -> u64 {
         self.reports.as_ref().map_or(0, Reports::dropped)
     }

@@ -74,7 +74,7 @@ async fn a_client_is_recovered_while_its_server_takes_it_for_connected() {
     assert_eq!(client.next().await, json!(["next", 1]));
 }
 
-/// What a client brings is checked.
+/// The session id and the offset that a client sends are checked.
 #[tokio::test]
 async fn wrong_offsets_and_secrets_are_not_recovered() {
     let broker = Broker::start().await;

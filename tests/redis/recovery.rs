@@ -83,7 +83,7 @@ async fn a_client_is_recovered_on_any_server() {
     }
 }
 
-/// What a client brings is checked. STREAMS-29, STREAMS-30
+/// The session id and the offset that a client sends are checked. STREAMS-29, STREAMS-30
 #[tokio::test]
 async fn wrong_offsets_and_secrets_are_not_recovered() {
     let redis = RedisServer::start().await;

@@ -5,7 +5,7 @@ const VERSION: &str = "NATS/1.0";
 /// The headers of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Headers<'a> {
-    /// The status of an answer of the server itself: 503 when nobody has subscribed to the subject of a request.
+    /// The status of an answer of the server itself: 503 when the subject of a request has no subscriber.
     pub(crate) status: Option<u16>,
     /// The text behind the status.
     pub(crate) description: &'a str,

@@ -183,7 +183,7 @@ impl Nats {
         self
     }
 
-    /// How streams and key-value buckets of JetStream are made, if they are used.
+    /// Settings of new streams and key-value buckets of JetStream.
     ///
     /// Default: in files, one replica.
     #[must_use]

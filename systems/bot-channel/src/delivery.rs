@@ -116,7 +116,7 @@ impl Delivery {
         join();
     }
 
-    /// What was said in a conversation.
+    /// Messages of a conversation, from the tracker.
     pub(crate) async fn history(&self, conversation: &str) -> Result<Vec<Entry>, TrackerError> {
         self.tracker.history(conversation).await
     }

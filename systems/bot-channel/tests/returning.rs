@@ -1,4 +1,4 @@
-//! What the bot says while no client of a session is connected, and what the tracker keeps.
+//! Replay of messages that the bot sent while no client of a session was connected, and limits of the tracker.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;

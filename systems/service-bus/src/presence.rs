@@ -75,7 +75,7 @@ impl Presence {
         }
     }
 
-    /// Announces the first connection of a service, and tells it who is there.
+    /// Announces the first connection of a service, and sends it the snapshot of clients and services.
     async fn add_service(&self, socket: &Socket, name: String) {
         let mut presence = self.0.lock().await;
         let connections = presence.services.entry(name.clone()).or_default();

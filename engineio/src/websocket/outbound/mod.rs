@@ -72,7 +72,7 @@ pub(crate) struct Source<'a> {
     pub(crate) translate: Option<&'a mut Translate<'a>>,
 }
 
-/// What the frames of a message depend on, beside the message.
+/// State of the connection that the frames of a message depend on.
 pub(crate) struct Layout<'a> {
     pub(crate) dialect: Dialect,
     /// The contexts of the connection.
